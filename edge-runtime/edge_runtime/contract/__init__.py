@@ -1,0 +1,77 @@
+"""The contract between factory and branch: what is written and what is read cannot drift apart.
+
+Owned by the runtime, imported by the factory. Every document names its schema and version,
+is parsed once, and is refused when it has a key that the schema does not know.
+"""
+
+from edge_runtime.contract.codec import decode, digest, encode, file_digest, read
+from edge_runtime.contract.decisions import Outputs, decide, disagreement, iou_matrix
+from edge_runtime.contract.events import Event, LineCrossed, Report, RunReport, VoucherRead
+from edge_runtime.contract.preprocess import Placement, placement, preprocess
+from edge_runtime.contract.release import (
+    Decisions,
+    Engine,
+    Evidence,
+    EvidenceBook,
+    FileRef,
+    Golden,
+    GoldenCase,
+    Host,
+    InputSpec,
+    Lineage,
+    OperatingPoint,
+    OutputSpec,
+    Precision,
+    Release,
+    Rollout,
+    Skipped,
+    Task,
+    Tolerance,
+    Variant,
+    VariantSet,
+    schema_of,
+)
+from edge_runtime.contract.rings import bucket, takes_part
+
+__all__ = [
+    "Decisions",
+    "Engine",
+    "Event",
+    "Evidence",
+    "EvidenceBook",
+    "FileRef",
+    "Golden",
+    "GoldenCase",
+    "Host",
+    "InputSpec",
+    "LineCrossed",
+    "Lineage",
+    "OperatingPoint",
+    "OutputSpec",
+    "Outputs",
+    "Placement",
+    "Precision",
+    "Release",
+    "Report",
+    "Rollout",
+    "RunReport",
+    "Skipped",
+    "Task",
+    "Tolerance",
+    "Variant",
+    "VariantSet",
+    "VoucherRead",
+    "bucket",
+    "decide",
+    "decode",
+    "digest",
+    "disagreement",
+    "encode",
+    "file_digest",
+    "iou_matrix",
+    "placement",
+    "preprocess",
+    "read",
+    "schema_of",
+    "takes_part",
+]

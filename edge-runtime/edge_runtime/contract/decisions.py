@@ -1,0 +1,100 @@
+"""From a graph's outputs to decisions, and whether two sets of decisions agree."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.contract.release import Decisions, Task, Tolerance
+from edge_runtime.errors import ContractError
+
+Outputs = Mapping[str, npt.NDArray[np.generic]]
+
+
+def iou_matrix(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Intersection over union of every box in `a` [n,4] with every box in `b` [m,4] (xyxy): [n,m]."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    inter = np.prod(np.clip(high - low, 0, None), axis=2)
+    area_a = np.prod(np.clip(a[:, 2:] - a[:, :2], 0, None), axis=1)
+    area_b = np.prod(np.clip(b[:, 2:] - b[:, :2], 0, None), axis=1)
+    union = area_a[:, None] + area_b[None, :] - inter
+    ratio: npt.NDArray[np.float32] = np.where(union > 0, inter / np.maximum(union, 1e-9), 0)
+    return ratio.astype(np.float32)
+
+
+def decide(task: Task, outputs: Outputs, index: int, threshold: float) -> Decisions:
+    """The decisions about picture `index` of the batch, from score `threshold` up, best first.
+
+    A classification decides for its most probable class, whatever the threshold.
+    Raises ContractError when the outputs are not those of the graph contract, or not finite.
+    """
+    try:
+        if task == "classification":
+            return _decide_class(np.asarray(outputs["probabilities"], np.float32)[index])
+        boxes = np.asarray(outputs["boxes"], np.float32)[index]
+        scores = np.asarray(outputs["scores"], np.float32)[index]
+        labels = np.asarray(outputs["labels"], np.int64)[index]
+    except (KeyError, IndexError) as error:
+        raise ContractError(f"the graph has no output {error}; found {sorted(outputs)}") from error
+    if boxes.shape != (len(scores), 4) or labels.shape != scores.shape:
+        raise ContractError(
+            f"expected boxes [K,4], scores [K], labels [K]; found {boxes.shape}, "
+            f"{scores.shape}, {labels.shape}"
+        )
+    if not (np.isfinite(scores).all() and np.isfinite(boxes).all()):
+        raise ContractError("the graph's boxes or scores are not finite numbers")
+    order = [int(k) for k in np.argsort(-scores, kind="stable") if scores[k] >= threshold]
+    corners = [[float(v) for v in boxes[k]] for k in order]
+    return Decisions(
+        labels=tuple(int(labels[k]) for k in order),
+        scores=tuple(float(scores[k]) for k in order),
+        boxes=tuple((c[0], c[1], c[2], c[3]) for c in corners),
+    )
+
+
+def _decide_class(probabilities: npt.NDArray[np.float32]) -> Decisions:
+    if probabilities.ndim != 1 or not np.isfinite(probabilities).all():
+        raise ContractError("expected finite probabilities [N,C]")
+    best = int(np.argmax(probabilities))
+    return Decisions(labels=(best,), scores=(float(probabilities[best]),))
+
+
+def disagreement(
+    expected: Decisions, found: Decisions, threshold: float, tolerance: Tolerance
+) -> str | None:
+    """The first way in which `found` departs from `expected`, or None when they agree.
+
+    Both are matched in order of score; a decision within `tolerance.score` of the threshold
+    may be missing on either side. `expected` and `found` should be taken at
+    `threshold - tolerance.score`, so that such decisions can be seen.
+    """
+    if not expected.boxes and not found.boxes:
+        return _class_disagreement(expected, found, tolerance)
+    left = set(range(len(found.labels)))
+    overlap = iou_matrix(_boxes(expected), _boxes(found))
+    for i, (label, score) in enumerate(zip(expected.labels, expected.scores, strict=True)):
+        near = [j for j in left if found.labels[j] == label and overlap[i, j] >= tolerance.iou]
+        if not near:
+            if score >= threshold + tolerance.score:
+                return f"a decision of score {score:.3f} is missing"
+            continue
+        match = max(near, key=lambda j: float(overlap[i, j]))
+        left.discard(match)
+        if abs(found.scores[match] - score) > tolerance.score:
+            return f"a score is {found.scores[match]:.3f}, expected {score:.3f}"
+    extra = [found.scores[j] for j in left if found.scores[j] >= threshold + tolerance.score]
+    return f"an unexpected decision of score {max(extra):.3f}" if extra else None
+
+
+def _class_disagreement(expected: Decisions, found: Decisions, tolerance: Tolerance) -> str | None:
+    if expected.labels != found.labels:
+        return f"class {found.labels}, expected {expected.labels}"
+    for e, f in zip(expected.scores, found.scores, strict=True):
+        if abs(e - f) > tolerance.score:
+            return f"a probability is {f:.3f}, expected {e:.3f}"
+    return None
+
+
+def _boxes(decisions: Decisions) -> npt.NDArray[np.float32]:
+    return np.asarray(decisions.boxes, np.float32).reshape(-1, 4)

@@ -1,0 +1,70 @@
+"""What a branch says: events for its own use, reports for the factory."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from edge_runtime.contract.release import Count, Sha256
+
+
+class LineCrossed(Struct, frozen=True, forbid_unknown_fields=True, tag="line_crossed"):
+    """A tracked object crossed the counting line. `seconds` is stream time, `frame` its index."""
+
+    stream: str
+    frame: Count
+    seconds: float
+    track: Count
+    direction: Literal["in", "out"]
+    release: Sha256
+
+
+class VoucherRead(Struct, frozen=True, forbid_unknown_fields=True, tag="voucher_read"):
+    """A row of digits was read. `confidence` is the least probable digit's probability."""
+
+    stream: str
+    voucher: str
+    digits: str
+    confidence: float
+    release: Sha256
+
+
+Event = LineCrossed | VoucherRead
+
+
+class RunReport(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one run of a stream came to: `run.json`. Times are milliseconds of wall time."""
+
+    schema: Literal["run/1"]
+    site: str
+    release_name: str
+    release_version: str
+    release: Sha256
+    variant: str
+    engine: str
+    engine_version: str
+    self_test: Literal["passed"]
+    stream: str
+    frames: Count
+    first_frame: Count
+    infer_ms_p50: float
+    infer_ms_p99: float
+    frame_ms_p50: float
+    counts: dict[str, int]
+    over_time: tuple[tuple[float, int], ...]
+
+
+SiteId = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class Report(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a site runs and why: `{site, digests, metadata versions, phase, reason}`."""
+
+    schema: Literal["report/1"]
+    site: SiteId
+    counter: Count
+    hardware: str
+    active: Sha256 | None
+    previous: Sha256 | None
+    metadata: dict[str, int]
+    phase: Literal["idle", "fetching", "testing", "active", "failed"]
+    reason: str = ""

@@ -1,0 +1,260 @@
+"""How good decisions are: AP50 for detections, accuracy for classes, each with its bootstrap.
+
+Average precision is the area under the precision envelope (all-point interpolation, as Pascal VOC
+since 2010), averaged over the classes that the truth holds. Matching is greedy by falling score,
+each detection to the free truth box of the highest IoU (as COCO). A detection of which at least
+the IoU threshold's share lies inside an *ignore* box, and that matches no truth box, counts
+neither way.
+
+Matching depends on one picture alone, so it is done once; a bootstrap only reweights pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edgefactory.datasets.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What a model said about one picture: boxes [n,4] xyxy, scores [n], class numbers [n]."""
+
+    boxes: Floats
+    scores: Floats
+    labels: Integers
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is in one picture: boxes [m,4] xyxy, class numbers [m], ignore regions flagged [m]."""
+
+    boxes: Floats
+    labels: Integers
+    ignore: Booleans
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A bootstrap percentile interval."""
+
+    lo: float
+    hi: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A paired difference a - b with its bootstrap percentile interval."""
+
+    value: float
+    lo: float
+    hi: float
+
+
+@dataclass(frozen=True)
+class _Matched:
+    """One class over all pictures: detections by falling score, and truth boxes a picture."""
+
+    hits: Booleans
+    picture: Integers
+    truths: Integers
+
+
+def iou(a: Floats, b: Floats) -> Floats:
+    """Intersection over union of boxes a [n,4] and b [m,4], as [n,m] in 0..1."""
+    inter = _intersection(a, b)
+    union = _area(a)[:, None] + _area(b)[None, :] - inter
+    return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+
+
+def ap50(
+    predictions: Sequence[Detections], truths: Sequence[Truth], threshold: float = 0.5
+) -> float:
+    """Mean over classes of the average precision at IoU `threshold`, in 0..1.
+
+    Picture i of `predictions` is picture i of `truths`. Raises InputError if their numbers differ
+    or the truth holds no box to find.
+    """
+    pictures = len(truths)
+    value = float(_aps(_match(predictions, truths, threshold), np.ones((1, pictures)))[0])
+    if np.isnan(value):
+        raise InputError("the truth holds no box to find; AP50 needs at least one")
+    return value
+
+
+def ap50_bootstrap(
+    predictions: Sequence[Detections],
+    truths: Sequence[Truth],
+    n: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """The percentile interval of AP50 when pictures are drawn anew, `n` times."""
+    weights = _resampled(len(truths), n, seed)
+    return _interval(_aps(_match(predictions, truths, 0.5), weights), level)
+
+
+def ap50_difference(
+    a: Sequence[Detections],
+    b: Sequence[Detections],
+    truths: Sequence[Truth],
+    n: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Difference:
+    """AP50(a) - AP50(b) on the same pictures; the bootstrap draws each picture for both."""
+    weights = _resampled(len(truths), n, seed)
+    drawn = _aps(_match(a, truths, 0.5), weights) - _aps(_match(b, truths, 0.5), weights)
+    bounds = _interval(drawn, level)
+    return Difference(ap50(a, truths) - ap50(b, truths), bounds.lo, bounds.hi)
+
+
+def accuracy(probabilities: Floats, targets: Integers) -> float:
+    """The share of pictures whose most probable class [n,C] is the target [n]."""
+    return float(_correct(probabilities, targets).mean())
+
+
+def accuracy_bootstrap(
+    probabilities: Floats, targets: Integers, n: int = 1000, seed: int = 0, level: float = 0.95
+) -> Interval:
+    """The percentile interval of the accuracy when pictures are drawn anew, `n` times."""
+    weights = _resampled(len(targets), n, seed)
+    return _interval(weights @ _correct(probabilities, targets) / len(targets), level)
+
+
+def accuracy_difference(
+    a: Floats,
+    b: Floats,
+    targets: Integers,
+    n: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Difference:
+    """accuracy(a) - accuracy(b) on the same pictures; the bootstrap draws each for both."""
+    gain = _correct(a, targets) - _correct(b, targets)
+    weights = _resampled(len(targets), n, seed)
+    bounds = _interval(weights @ gain / len(targets), level)
+    return Difference(float(gain.mean()), bounds.lo, bounds.hi)
+
+
+def _correct(probabilities: Floats, targets: Integers) -> Floats:
+    if len(targets) == 0 or len(probabilities) != len(targets):
+        raise InputError(
+            f"found {len(probabilities)} predictions for {len(targets)} targets; "
+            "accuracy needs as many of both, and at least one"
+        )
+    return (probabilities.argmax(axis=1) == targets).astype(np.float64)
+
+
+def _resampled(pictures: int, n: int, seed: int) -> Floats:
+    """How often each picture is drawn, [n,pictures]; each row sums to `pictures`."""
+    share = np.full(pictures, 1.0 / pictures)
+    return np.random.default_rng(seed).multinomial(pictures, share, size=n).astype(np.float64)
+
+
+def _interval(values: Floats, level: float) -> Interval:
+    tail = 50.0 * (1.0 - level)
+    lo, hi = np.nanpercentile(values, [tail, 100.0 - tail])
+    return Interval(float(lo), float(hi))
+
+
+def _match(
+    predictions: Sequence[Detections], truths: Sequence[Truth], threshold: float
+) -> list[_Matched]:
+    if len(predictions) != len(truths):
+        raise InputError(
+            f"found predictions for {len(predictions)} pictures and truth for {len(truths)}; "
+            "they must be the same pictures in the same order"
+        )
+    classes = sorted({int(c) for t in truths for c in t.labels[~t.ignore]})
+    return [_match_class(predictions, truths, threshold, c) for c in classes]
+
+
+def _match_class(
+    predictions: Sequence[Detections], truths: Sequence[Truth], threshold: float, label: int
+) -> _Matched:
+    scores: list[float] = []
+    hits: list[bool] = []
+    picture: list[int] = []
+    counts = np.zeros(len(truths), dtype=np.int64)
+    for index, (found, truth) in enumerate(zip(predictions, truths, strict=True)):
+        mine = found.labels == label
+        wanted = truth.boxes[(truth.labels == label) & ~truth.ignore]
+        ignored = truth.boxes[(truth.labels == label) & truth.ignore]
+        order = np.argsort(-found.scores[mine], kind="stable")
+        counts[index] = len(wanted)
+        verdicts = _match_picture(found.boxes[mine][order], wanted, ignored, threshold)
+        for score, verdict in zip(found.scores[mine][order], verdicts, strict=True):
+            if verdict is not None:
+                scores.append(float(score))
+                hits.append(verdict)
+                picture.append(index)
+    order = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
+    return _Matched(
+        np.asarray(hits, dtype=np.bool_)[order],
+        np.asarray(picture, dtype=np.int64)[order],
+        counts,
+    )
+
+
+def _match_picture(
+    boxes: Floats, wanted: Floats, ignored: Floats, threshold: float
+) -> list[bool | None]:
+    """For each box, best first: a hit, a false alarm, or None where it counts neither way."""
+    overlaps = iou(boxes, wanted)
+    area = np.maximum(_area(boxes), np.finfo(np.float64).tiny)
+    inside = (_intersection(boxes, ignored) / area[:, None]).max(axis=1, initial=0.0)
+    free = np.ones(len(wanted), dtype=np.bool_)
+    verdicts: list[bool | None] = []
+    for row, covered in zip(overlaps, inside, strict=True):
+        candidates = np.where(free, row, -1.0)
+        best = int(candidates.argmax()) if len(candidates) else -1
+        if best >= 0 and candidates[best] >= threshold:
+            free[best] = False
+            verdicts.append(True)
+        else:
+            verdicts.append(None if covered >= threshold else False)
+    return verdicts
+
+
+def _aps(matched: Sequence[_Matched], weights: Floats) -> Floats:
+    """Mean AP for each row of picture weights [n,pictures]; NaN where no truth box was drawn."""
+    if not matched:
+        return np.full(len(weights), np.nan)
+    per_class = np.stack([_ap(m, weights) for m in matched])
+    known = ~np.isnan(per_class)
+    total = np.where(known, per_class, 0.0).sum(axis=0)
+    count = known.sum(axis=0)
+    return np.divide(total, count, out=np.full(len(weights), np.nan), where=count > 0)
+
+
+def _ap(matched: _Matched, weights: Floats) -> Floats:
+    wanted = weights @ matched.truths
+    if len(matched.hits) == 0:
+        return np.where(wanted > 0, 0.0, np.nan)
+    drawn = weights[:, matched.picture]
+    hits = np.cumsum(drawn * matched.hits, axis=1)
+    seen = np.cumsum(drawn, axis=1)
+    precision = np.divide(hits, seen, out=np.zeros_like(hits), where=seen > 0)
+    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    gained = (drawn * matched.hits * envelope).sum(axis=1)
+    return np.divide(gained, wanted, out=np.full(len(weights), np.nan), where=wanted > 0)
+
+
+def _area(boxes: Floats) -> Floats:
+    return np.maximum(boxes[:, 2] - boxes[:, 0], 0.0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0.0)
+
+
+def _intersection(a: Floats, b: Floats) -> Floats:
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    side = np.maximum(high - low, 0.0)
+    return np.asarray(side[..., 0] * side[..., 1], dtype=np.float64)
