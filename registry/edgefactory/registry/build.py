@@ -1,0 +1,211 @@
+"""From variants, evidence, checkpoint and snapshot to a release: same inputs, same bytes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from edge_runtime.contract import (
+    EvidenceBook,
+    FileRef,
+    Golden,
+    Lineage,
+    OperatingPoint,
+    Release,
+    Skipped,
+    Variant,
+    VariantSet,
+    digest,
+    encode,
+)
+from edgefactory.datasets.documents import Snapshot, read_document
+from edgefactory.datasets.errors import InputError
+from edgefactory.datasets.files import file_sha256, fresh_folder
+from edgefactory.registry.binding import ACCURACY, TEACHER, counts_for, unbound
+from edgefactory.registry.card import Facts, card
+from edgefactory.registry.files import copy_blob, parse, plain_name, write_atomic
+from edgefactory.registry.gate import BLOBS, RELEASE_FILE
+from edgefactory.registry.lineage import read_lineage
+from edgefactory.registry.settings import ReleaseSettings
+
+
+@dataclass(frozen=True)
+class Built:
+    """A release that was built, its SHA-256, and the variants that it does not offer, with why."""
+
+    digest: str
+    release: Release
+    left_out: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """All documents that a release is made from, read and checked against each other."""
+
+    made: VariantSet
+    book: EvidenceBook
+    point: OperatingPoint
+    golden: Golden
+    lineage: Lineage
+    snapshot: Snapshot
+
+
+def build_release(
+    settings: ReleaseSettings,
+    variants: Path,
+    evidence: Path,
+    checkpoint: Path,
+    snapshot: Path,
+    out: Path,
+) -> Built:
+    """Write the release folder `out`: release.json and blobs/<sha256>.
+
+    A variant is offered only when its accuracy was measured on its own engine and precision;
+    the others are named in the card, with the reason, and their figures are left out.
+    Raises InputError when the documents do not belong together or a figure belongs to another
+    file, TrustError when a file is not what its document states, MissingError, StorageError.
+    """
+    inputs = _read(variants, evidence, checkpoint, snapshot)
+    offered, left_out = _offer(inputs.made, inputs.book)
+    names = {variant.name for variant in offered}
+    book = msgspec.structs.replace(
+        inputs.book,
+        items=tuple(item for item in inputs.book.items if item.subject in {TEACHER, *names}),
+    )
+    golden = _golden(inputs.golden, names)
+    evidence_bytes = encode(book)
+    facts = Facts(
+        inputs.made,
+        offered,
+        left_out,
+        inputs.snapshot,
+        book,
+        _ref(evidence_bytes),
+        inputs.point,
+        inputs.lineage,
+    )
+    card_bytes = card(settings, facts).encode()
+    release = _release(settings, inputs, offered, golden, _ref(evidence_bytes), _ref(card_bytes))
+    data = encode(release)
+    parse(data, Release, "the release made from these settings")
+    with fresh_folder(out, RELEASE_FILE) as work:
+        blobs = work / BLOBS
+        for variant in offered:
+            for name, ref in sorted(variant.files.items()):
+                copy_blob(variants / variant.name / name, ref, blobs)
+        for case in golden.cases:
+            picture = evidence / "golden" / f"{case.picture.sha256}.png"
+            copy_blob(picture, case.picture, blobs)
+        for content in (evidence_bytes, card_bytes):
+            write_atomic(blobs / digest(content), content)
+        write_atomic(work / RELEASE_FILE, data)
+    return Built(digest(data), release, left_out)
+
+
+def _read(variants: Path, evidence: Path, checkpoint: Path, snapshot: Path) -> _Inputs:
+    manifest = snapshot / "manifest.json"
+    made = read_document(variants / "variants.json", VariantSet)
+    book = read_document(evidence / "evidence.json", EvidenceBook)
+    pictures = read_document(manifest, Snapshot)
+    lineage = read_lineage(checkpoint, pictures)
+    manifest_sha256 = file_sha256(manifest, "manifest")
+    _same("snapshot", made.snapshot_sha256, manifest_sha256, "variants.json")
+    _same("snapshot", lineage.snapshot_sha256, manifest_sha256, "lineage.json")
+    _same("checkpoint", made.checkpoint_sha256, lineage.checkpoint_sha256, "variants.json")
+    for variant in made.variants:
+        if variant.main not in variant.files or not all(map(plain_name, variant.files)):
+            raise InputError(
+                f"variant {variant.name}: files {sorted(variant.files)} are not plain file names "
+                f"with {variant.main!r} among them"
+            )
+    reasons = list(unbound(book.items, made.variants, lineage.teacher_sha256, manifest_sha256))
+    if reasons:
+        raise InputError(
+            f"{len(reasons)} figures of {evidence / 'evidence.json'} do not belong to these files; "
+            f"run the prove stage again. First: {reasons[0]}"
+        )
+    return _Inputs(
+        made=made,
+        book=book,
+        point=read_document(evidence / "operating_point.json", OperatingPoint),
+        golden=read_document(evidence / "golden" / "golden.json", Golden),
+        lineage=lineage,
+        snapshot=pictures,
+    )
+
+
+def _same(what: str, found: str, expected: str, where: str) -> None:
+    if found != expected:
+        raise InputError(
+            f"{where} is about {what} {found[:12]}…, but {what} {expected[:12]}… is given; "
+            "run the earlier stages again"
+        )
+
+
+def _offer(made: VariantSet, book: EvidenceBook) -> tuple[tuple[Variant, ...], tuple[Skipped, ...]]:
+    metric = ACCURACY.get(made.task)
+    if metric is None:
+        raise InputError(f"no accuracy figure is defined for the task {made.task!r}")
+    offered: list[Variant] = []
+    left_out = list(made.skipped)
+    for variant in made.variants:
+        figures = [item for item in book.items if counts_for(item, variant) and item.n > 0]
+        if any(item.metric == metric and item.slice == "all" for item in figures):
+            offered.append(variant)
+            continue
+        where = f"{variant.engine} {variant.precision}"
+        reason = f"not executed here: no {metric} was measured on {where}; attest it there first"
+        left_out.append(Skipped(variant.name, reason))
+    if not offered:
+        raise InputError(f"no variant has {metric} evidence; run the prove stage first")
+    return tuple(offered), tuple(left_out)
+
+
+def _golden(golden: Golden, names: set[str]) -> Golden:
+    """The golden cases with the decisions of the offered variants only, complete for each."""
+    for case in golden.cases:
+        missing = sorted(names - set(case.expected))
+        if missing:
+            raise InputError(
+                f"golden case {case.picture.sha256[:12]}… has no decisions of {missing[0]}; "
+                "run the prove stage again"
+            )
+    if not golden.cases:
+        raise InputError("there are no golden cases, so no site could test itself")
+    cases = (
+        msgspec.structs.replace(
+            case, expected={k: v for k, v in sorted(case.expected.items()) if k in names}
+        )
+        for case in golden.cases
+    )
+    return msgspec.structs.replace(golden, cases=tuple(cases))
+
+
+def _release(
+    settings: ReleaseSettings,
+    inputs: _Inputs,
+    offered: tuple[Variant, ...],
+    golden: Golden,
+    evidence: FileRef,
+    card_ref: FileRef,
+) -> Release:
+    return Release(
+        schema="release/1",
+        name=settings.name,
+        version=settings.version,
+        sequence=settings.sequence,
+        task=inputs.made.task,
+        labels=inputs.made.labels,
+        input=inputs.made.input,
+        output=inputs.made.output,
+        operating_point=inputs.point,
+        variants=offered,
+        golden=golden,
+        evidence=evidence,
+        lineage=inputs.lineage,
+        card=card_ref,
+    )
+
+
+def _ref(data: bytes) -> FileRef:
+    return FileRef(digest(data), len(data))

@@ -1,0 +1,214 @@
+"""Proof of a published tree, from the sites' root down to the last blob, and who signed it."""
+
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
+from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
+from tuf.api.metadata import Key, Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.ngclient import FetcherInterface, Updater
+from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
+
+from edge_runtime.contract import FileRef, Release, Rollout, digest
+from edgefactory.datasets.errors import InputError, MissingError, TrustError
+from edgefactory.registry.files import parse, read_bounded
+from edgefactory.registry.gate import MAX_RELEASE_BYTES, Verdict, refuse
+from edgefactory.registry.keys import OWNER_FIELD
+from edgefactory.registry.publication import MAX_VERDICT_BYTES
+from edgefactory.registry.tree import MAX_METADATA_BYTES, RELEASES, ROLLOUT, S, load
+
+FOLDER_URL = "folder://tree/"
+BLOCK_BYTES = 1 << 16
+
+
+class KeyHolder(Struct, frozen=True):
+    """A key whose signature was checked; `name` is what the role above calls its holder."""
+
+    keyid: str
+    name: str
+
+
+class SignedRole(Struct, frozen=True):
+    """Metadata that verified: who signed it, of how many that are needed, and until when."""
+
+    role: str
+    version: int
+    expires: datetime
+    threshold: int
+    keys: int
+    signers: tuple[KeyHolder, ...]
+
+
+class ProvenRelease(Struct, frozen=True):
+    """A release that sites are told to run, with every blob and the gate's verdict checked."""
+
+    model: str
+    version: str
+    sequence: int
+    sha256: str
+    verdict_sha256: str
+    bound: int
+    blobs: int
+    bytes: int
+
+
+class Chain(Struct, frozen=True):
+    """The chain of trust as it was found: from the root's digest to the releases."""
+
+    root_sha256: str
+    roles: tuple[SignedRole, ...]
+    releases: tuple[ProvenRelease, ...]
+
+
+class FolderFetcher(FetcherInterface):
+    """Fetches from a folder, for a tree that lies on a disk or a stick."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        relative = PurePosixPath(unquote(urlsplit(url).path).lstrip("/"))
+        path = (self._folder / relative).resolve()
+        if not path.is_relative_to(self._folder) or not path.is_file():
+            raise DownloadHTTPError(f"{relative} is not in {self._folder}", 404)
+        return self._blocks(path)
+
+    @staticmethod
+    def _blocks(path: Path) -> Iterator[bytes]:
+        with path.open("rb") as file:
+            while block := file.read(BLOCK_BYTES):
+                yield block
+
+
+def verify_published(where: Path | str, root: Path) -> Chain:
+    """Check all of the tree at `where` (a folder or an http(s) URL) against the trusted `root`.
+
+    Metadata goes through the stock TUF client; then every rollout, the release that it names,
+    each of that release's blobs and its verdict are checked. Raises TrustError for whatever does
+    not verify, MissingError when the tree cannot be reached.
+    """
+    trusted = read_bounded(root, MAX_METADATA_BYTES)
+    fetcher, base = _source(where)
+    with tempfile.TemporaryDirectory(prefix="edgefactory-proof-") as scratch:
+        folder = Path(scratch)
+        try:
+            return _prove(folder, fetcher, base, trusted)
+        except DownloadError as error:
+            if isinstance(error, DownloadHTTPError):
+                raise TrustError(f"{where} is not whole: {error}") from error
+            raise MissingError(f"{where} cannot be read: {error}") from error
+        except (RepositoryError, ValueError) as error:
+            raise TrustError(f"{where} does not verify: {error}") from error
+
+
+def _source(where: Path | str) -> tuple[FetcherInterface, str]:
+    if isinstance(where, str) and urlsplit(where).scheme in {"http", "https"}:
+        return Urllib3Fetcher(), where.rstrip("/") + "/"
+    folder = Path(where)
+    if not folder.is_dir():
+        raise InputError(f"{where} is neither a folder nor an http(s) URL")
+    return FolderFetcher(folder), FOLDER_URL
+
+
+def _prove(scratch: Path, fetcher: FetcherInterface, base: str, trusted: bytes) -> Chain:
+    client = Updater(
+        str(scratch / "metadata"),
+        f"{base}metadata/",
+        str(scratch / "targets"),
+        f"{base}targets/",
+        fetcher=fetcher,
+        bootstrap=trusted,
+    )
+    (scratch / "targets").mkdir()
+    client.refresh()
+    # Asking for any path of a delegated role makes the client fetch and verify that role.
+    client.get_targetinfo("rollout/any.json")
+    client.get_targetinfo("releases/any/0.0.0/release.json")
+    verified = {path.stem: path for path in (scratch / "metadata").glob("*.json")}
+    rollouts = load(verified[ROLLOUT], Targets).signed.targets
+    releases = tuple(_prove_rollout(client, fetcher, base, path) for path in sorted(rollouts))
+    return Chain(digest(trusted), tuple(_roles(verified)), releases)
+
+
+def _prove_rollout(
+    client: Updater, fetcher: FetcherInterface, base: str, path: str
+) -> ProvenRelease:
+    _, data = _target(client, path)
+    rollout = parse(data, Rollout, path)
+    target, content = _target(client, rollout.release_path)
+    if digest(content) != rollout.release:
+        raise TrustError(f"{path} names a release that {rollout.release_path} is not")
+    release = parse(content, Release, rollout.release_path)
+    stated = (target.custom["model"], target.custom["version"], target.custom["sequence"])
+    if stated != (release.name, release.version, release.sequence) or release.name != rollout.model:
+        raise TrustError(f"{rollout.release_path} is signed as {stated}, which it is not")
+    refs = release.files()
+    for ref in refs.values():
+        _blob(fetcher, base, ref)
+    verdict_sha256 = str(target.custom["verdict"])
+    _prove_verdict(fetcher, base, verdict_sha256, rollout.release)
+    return ProvenRelease(
+        model=release.name,
+        version=release.version,
+        sequence=release.sequence,
+        sha256=rollout.release,
+        verdict_sha256=verdict_sha256,
+        bound=rollout.bound,
+        blobs=len(refs),
+        bytes=sum(ref.bytes for ref in refs.values()),
+    )
+
+
+def _target(client: Updater, path: str) -> tuple[TargetFile, bytes]:
+    target = client.get_targetinfo(path)
+    if target is None:
+        raise TrustError(f"no role has signed {path}")
+    if target.length > MAX_RELEASE_BYTES:
+        raise TrustError(f"{path} is stated to have {target.length} bytes")
+    return target, Path(client.download_target(target)).read_bytes()
+
+
+def _blob(fetcher: FetcherInterface, base: str, ref: FileRef) -> None:
+    data = fetcher.download_bytes(f"{base}blobs/{ref.sha256}", ref.bytes)
+    if len(data) != ref.bytes or digest(data) != ref.sha256:
+        raise TrustError(f"blob {ref.sha256[:12]}… has other bytes than its name says")
+
+
+def _prove_verdict(fetcher: FetcherInterface, base: str, sha256: str, release: str) -> None:
+    data = fetcher.download_bytes(f"{base}blobs/{sha256}", MAX_VERDICT_BYTES)
+    if digest(data) != sha256:
+        raise TrustError(f"verdict {sha256[:12]}… has other bytes than its name says")
+    verdict = parse(data, Verdict, f"verdict {sha256[:12]}…")
+    if verdict.release != release:
+        raise TrustError(f"verdict {sha256[:12]}… is about another release")
+    refuse(verdict)
+
+
+def _roles(verified: dict[str, Path]) -> Iterator[SignedRole]:
+    root = load(verified["root"], Root)
+    targets = load(verified["targets"], Targets)
+    yield _role(root.signed, root, "root")
+    yield _role(root.signed, load(verified["timestamp"], Timestamp), "timestamp")
+    yield _role(root.signed, load(verified["snapshot"], Snapshot), "snapshot")
+    yield _role(root.signed, targets, "targets")
+    for role in (RELEASES, ROLLOUT):
+        yield _role(targets.signed, load(verified[role], Targets), role)
+
+
+def _role(delegator: Root | Targets, metadata: Metadata[S], role: str) -> SignedRole:
+    result = delegator.get_verification_result(role, metadata.signed_bytes, metadata.signatures)
+    return SignedRole(
+        role=role,
+        version=metadata.signed.version,
+        expires=metadata.signed.expires,
+        threshold=result.threshold,
+        keys=len(delegator.get_delegated_role(role).keyids),
+        signers=tuple(sorted(map(_holder, result.signed.values()), key=lambda h: h.name)),
+    )
+
+
+def _holder(key: Key) -> KeyHolder:
+    return KeyHolder(key.keyid, str(key.unrecognized_fields.get(OWNER_FIELD, "")))
