@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edgefactory.datasets.errors import InputError
@@ -40,21 +40,21 @@ def convert_teacher(graph: bytes) -> bytes:
     not yet suppressed. Raises `InputError` on any graph that is not this detector.
     """
     nodes = read_graph(graph)
-    builder = _Builder(nodes)
+    builder = Builder(nodes)
     builder.emit("Cast", ["image"], "image_f32", to=TensorProto.FLOAT)
     builder.emit("Transpose", ["image_f32"], "image_nchw", perm=[0, 3, 1, 2])
     scale = builder.constant("input_scale", builder.value("Preprocessor/mul/x"))
     shift = builder.constant("input_shift", builder.value("Preprocessor/sub/y"))
     builder.emit("Mul", ["image_nchw", scale], "image_scaled")
     builder.emit("Sub", ["image_scaled", shift], "image_normal")
-    builder.done[_BODY_INPUT] = _Tensor("image_normal", SIDE, 3)
+    builder.done[_BODY_INPUT] = Tensor("image_normal", SIDE, 3)
     boxes, logits, anchors = _heads(builder)
     _decode(builder, boxes, logits, np.concatenate(anchors))
     return _model(builder)
 
 
 @dataclass(frozen=True, slots=True)
-class _Tensor:
+class Tensor:
     """A tensor of the ONNX graph: its name, height = width, and channels."""
 
     name: str
@@ -63,19 +63,19 @@ class _Tensor:
 
 
 @dataclass(slots=True)
-class _Builder:
+class Builder:
     """Collects ONNX nodes while it walks the TensorFlow graph from its heads to its input."""
 
     source: Mapping[str, Node]
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: list[onnx.TensorProto] = field(default_factory=list)
-    done: dict[str, _Tensor] = field(default_factory=dict)
+    done: dict[str, Tensor] = field(default_factory=dict)
 
-    def emit(self, operation: str, inputs: list[str], output: str, **attributes: object) -> str:
+    def emit(self, operation: str, inputs: list[str], output: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(operation, inputs, [output], output, **attributes))
         return output
 
-    def constant(self, name: str, value: NDArray[np.generic]) -> str:
+    def constant(self, name: str, value: ArrayLike) -> str:
         self.constants.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
         return name
 
@@ -93,7 +93,7 @@ class _Builder:
     def value(self, name: str) -> Floats:
         return self.node(name).tensor().astype(np.float32)
 
-    def build(self, name: str) -> _Tensor:
+    def build(self, name: str) -> Tensor:
         """The ONNX tensor for the TensorFlow tensor `name`, emitting what it needs first."""
         pending = [name]
         while pending:
@@ -119,7 +119,7 @@ def _data_inputs(node: Node) -> tuple[str, ...]:
     raise InputError(f"graph: cannot convert {node.operation} ({node.name})")
 
 
-def _translate(builder: _Builder, node: Node) -> _Tensor:
+def _translate(builder: Builder, node: Node) -> Tensor:
     inputs = [builder.done[builder.node(name).name] for name in _data_inputs(node)]
     first = inputs[0]
     if node.operation in ("Conv2D", "DepthwiseConv2dNative"):
@@ -128,17 +128,17 @@ def _translate(builder: _Builder, node: Node) -> _Tensor:
         _fold(builder, node, first)
         return first
     if node.operation == "Relu6":
-        low = builder.constant(f"{node.name}/low", np.float32(0).reshape(()))
-        high = builder.constant(f"{node.name}/high", np.float32(6).reshape(()))
+        low = builder.constant(f"{node.name}/low", np.float32(0))
+        high = builder.constant(f"{node.name}/high", np.float32(6))
         builder.emit("Clip", [first.name, low, high], node.name)
     else:
         if (first.side, first.channels) != (inputs[1].side, inputs[1].channels):
             raise InputError(f"graph: {node.name} adds tensors of different shapes")
         builder.emit("Add", [first.name, inputs[1].name], node.name)
-    return _Tensor(node.name, first.side, first.channels)
+    return Tensor(node.name, first.side, first.channels)
 
 
-def _convolution(builder: _Builder, node: Node, data: _Tensor) -> _Tensor:
+def _convolution(builder: Builder, node: Node, data: Tensor) -> Tensor:
     """One convolution without its bias; TensorFlow's SAME padding puts the odd pixel last."""
     weights = builder.value(node.inputs[1])
     strides, dilations = node.integers("strides"), node.integers("dilations")
@@ -170,10 +170,10 @@ def _convolution(builder: _Builder, node: Node, data: _Tensor) -> _Tensor:
         pads=[before, before, after, after],
         group=group,
     )
-    return _Tensor(node.name, side, weights.shape[0])
+    return Tensor(node.name, side, weights.shape[0])
 
 
-def _fold(builder: _Builder, node: Node, data: _Tensor) -> None:
+def _fold(builder: Builder, node: Node, data: Tensor) -> None:
     """Fold a batch normalisation or a bias into the convolution right before it."""
     weight, bias = builder.constants[-2:]
     if weight.name != f"{data.name}/weight" or builder.nodes[-1].name != data.name:
@@ -194,7 +194,7 @@ def _fold(builder: _Builder, node: Node, data: _Tensor) -> None:
     builder.constant(bias.name, offset.astype(np.float32))
 
 
-def _heads(builder: _Builder) -> tuple[list[str], list[str], list[Floats]]:
+def _heads(builder: Builder) -> tuple[list[str], list[str], list[Floats]]:
     """The six levels' box codes [N,A,4], person logits [N,A,2], and anchors [A,4]."""
     boxes, logits, anchors = [], [], []
     for level in range(_LEVELS):
@@ -211,14 +211,14 @@ def _heads(builder: _Builder) -> tuple[list[str], list[str], list[Floats]]:
     return boxes, logits, anchors
 
 
-def _rows(builder: _Builder, data: _Tensor, columns: int) -> str:
+def _rows(builder: Builder, data: Tensor, columns: int) -> str:
     """[N, A*columns, side, side] to [N, side*side*A, columns], in TensorFlow's order."""
     shape = builder.constant(f"{data.name}/rows", np.array([0, -1, columns], np.int64))
     builder.emit("Transpose", [data.name], f"{data.name}/nhwc", perm=[0, 2, 3, 1])
     return builder.emit("Reshape", [f"{data.name}/nhwc", shape], f"{data.name}/flat")
 
 
-def _anchors(builder: _Builder, level: int, side: int) -> Floats:
+def _anchors(builder: Builder, level: int, side: int) -> Floats:
     """Anchors (centre y, centre x, height, width; 0..1) of a level, scales as in the graph."""
     prefix = "MultipleGridAnchorGenerator"
     suffix = f"_{level}" if level else ""
@@ -237,14 +237,14 @@ def _anchors(builder: _Builder, level: int, side: int) -> Floats:
     return np.stack(parts, axis=-1).reshape(-1, 4).astype(np.float32)
 
 
-def _decode(builder: _Builder, boxes: list[str], logits: list[str], anchors: Floats) -> None:
+def _decode(builder: Builder, boxes: list[str], logits: list[str], anchors: Floats) -> None:
     """Box decoding of SSD (Liu et al. 2016, section 2.2; variances 0.1 and 0.2), best K."""
     const, emit = builder.constant, builder.emit
     const("anchor_centres", anchors[:, :2] * SIDE)
     const("anchor_sizes", anchors[:, 2:] * SIDE)
-    const("centre_variance", np.float32(0.1).reshape(()))
-    const("size_variance", np.float32(0.2).reshape(()))
-    const("half", np.float32(0.5).reshape(()))
+    const("centre_variance", np.float32(0.1))
+    const("size_variance", np.float32(0.2))
+    const("half", np.float32(0.5))
     const("top_boxes", np.array([TOP_BOXES], np.int64))
     emit("Concat", boxes, "codes", axis=1)
     emit("Concat", logits, "logits", axis=1)
@@ -274,13 +274,13 @@ def _decode(builder: _Builder, boxes: list[str], logits: list[str], anchors: Flo
     emit("Unsqueeze", ["kept", "last_axis"], "kept_rows")
     emit("Expand", ["kept_rows", const("row", np.array([1, 1, 4], np.int64))], "kept_boxes")
     emit("GatherElements", ["xy", "kept_boxes"], "boxes_any", axis=1)
-    low = const("picture_start", np.float32(0).reshape(()))
-    high = const("picture_end", np.float32(SIDE).reshape(()))
+    low = const("picture_start", np.float32(0))
+    high = const("picture_end", np.float32(SIDE))
     emit("Clip", ["boxes_any", low, high], "boxes")
     emit("Sub", ["kept", "kept"], "labels")
 
 
-def _model(builder: _Builder) -> bytes:
+def _model(builder: Builder) -> bytes:
     value = helper.make_tensor_value_info
     graph = helper.make_graph(
         builder.nodes,
@@ -295,4 +295,5 @@ def _model(builder: _Builder) -> bytes:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8)
     onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString(deterministic=True)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content

