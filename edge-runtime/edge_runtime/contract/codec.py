@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def encode(document: object) -> bytes:
-    """The document's one byte form: JSON, keys in declared order, two-space indent, final newline."""
+    """The document's one byte form: JSON, keys as declared, two-space indent, final newline."""
     return msgspec.json.format(msgspec.json.encode(document, order="deterministic")) + b"\n"
 
 

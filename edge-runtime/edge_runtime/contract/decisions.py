@@ -12,7 +12,7 @@ Outputs = Mapping[str, npt.NDArray[np.generic]]
 
 
 def iou_matrix(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Intersection over union of every box in `a` [n,4] with every box in `b` [m,4] (xyxy): [n,m]."""
+    """Intersection over union of each box in `a` [n,4] with each in `b` [m,4] (xyxy): [n,m]."""
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
     inter = np.prod(np.clip(high - low, 0, None), axis=2)

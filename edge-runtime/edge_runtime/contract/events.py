@@ -32,7 +32,11 @@ Event = LineCrossed | VoucherRead
 
 
 class RunReport(Struct, frozen=True, forbid_unknown_fields=True):
-    """What one run of a stream came to: `run.json`. Times are milliseconds of wall time."""
+    """What one run of a stream came to: `run.json`. Times are milliseconds of wall time.
+
+    `infer_ms` is the engine call, `frame_ms` a picture's whole way without decoding. `over_time`
+    holds (stream seconds, crossings so far in both directions), about once a second.
+    """
 
     schema: Literal["run/1"]
     site: str

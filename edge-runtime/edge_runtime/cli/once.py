@@ -1,0 +1,35 @@
+"""Update one model now: pull, verify, self-test on this box, activate."""
+
+import argparse
+
+from edge_runtime.cli.console import Console
+from edge_runtime.cli.options import add_threads, state_of
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `once`."""
+    parser.add_argument("--model", required=True, metavar="NAME", help="the model")
+    parser.add_argument(
+        "--engine",
+        choices=("onnxruntime", "openvino", "tensorrt-rtx"),
+        help="only this engine (left out: the fastest here)",
+    )
+    add_threads(parser)
+
+
+def run(options: argparse.Namespace, console: Console) -> None:
+    """Update, and say what is active now."""
+    from edge_runtime.update import Wish, once
+
+    wish = Wish(options.model, options.engine, options.threads)
+    update = once(state_of(options), wish, console.progress)
+    if update.outcome == "not-in-rollout":
+        lines = [f"{update.model}: this site takes no part in the rollout yet; nothing changed"]
+    else:
+        lines = [
+            f"{update.model} {update.version}: {update.outcome}, {update.variant} on "
+            f"{update.engine}, release {update.release[:12]}"
+        ]
+    lines += [f"  {name}: passed, {ms:.2f} ms" for name, ms in update.measured_ms.items()]
+    lines += [f"  {name}: not used: {reason}" for name, reason in update.refused.items()]
+    console.result(update, lines)

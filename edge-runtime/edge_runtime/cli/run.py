@@ -1,0 +1,97 @@
+"""Run the active release on a video (tracks, counts, heat map, clip) or on pictures of digits."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_runtime.cli.console import Console
+from edge_runtime.cli.options import add_model, add_threads, count, index, state_of
+
+if TYPE_CHECKING:
+    from edge_runtime.contract import RunReport
+    from edge_runtime.engines import Session
+    from edge_runtime.running import Active
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `run`."""
+    add_model(parser)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--video", type=Path, metavar="FILE", help="a video file")
+    source.add_argument(
+        "--pictures",
+        type=Path,
+        metavar="DIR",
+        help="a folder of pictures; for digits named <voucher>_<position>.png",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the results")
+    parser.add_argument(
+        "--from-frame", type=index, default=0, metavar="N", help="the first frame (0)"
+    )
+    parser.add_argument("--frames", type=index, metavar="N", help="at most so many frames")
+    parser.add_argument(
+        "--line", metavar="X0,Y0,X1,Y1", help="count who crosses it; left to right is in"
+    )
+    parser.add_argument("--stream", metavar="NAME", help="the stream's name (the file's)")
+    parser.add_argument("--no-clip", action="store_true", help="write no annotated.mp4")
+    parser.add_argument(
+        "--fps", type=count, default=10, metavar="N", help="pictures a second of --pictures (10)"
+    )
+    add_threads(parser)
+
+
+def run(options: argparse.Namespace, console: Console) -> None:
+    """Self-test the active release, run it, and say what was counted or read."""
+    from edge_runtime.running import active, open_active
+
+    state = state_of(options)
+    found = active(state, options.model)
+    console.progress(0, 0, f"self-test of {found.release.name} {found.release.version}")
+    session = open_active(state, found, options.threads)
+    if found.release.task == "detection":
+        report = _detect(options, console, found, session)
+    else:
+        report = _read(options, console, found, session)
+    counts = ", ".join(f"{name} {number}" for name, number in report.counts.items())
+    lines = (
+        f"{report.release_name} {report.release_version} ({report.variant}): {counts}",
+        f"{report.frames} pictures from {report.first_frame}; engine "
+        f"{report.infer_ms_p50:.2f} ms (p99 {report.infer_ms_p99:.2f}), "
+        f"{report.frame_ms_p50:.2f} ms a picture in all",
+        f"results in {options.out}",
+    )
+    console.result(report, lines)
+
+
+def _detect(
+    options: argparse.Namespace, console: Console, active: "Active", session: "Session"
+) -> "RunReport":
+    from edge_runtime.streams.detection import DetectionRun, run_detection
+    from edge_runtime.streams.lines import parse_line
+    from edge_runtime.streams.sources import folder_stream, video_stream
+
+    name = options.stream or (options.video or options.pictures).name
+    if options.video is not None:
+        stream = video_stream(options.video, name, options.from_frame, options.frames)
+    else:
+        stream = folder_stream(
+            options.pictures, name, options.from_frame, options.frames, options.fps
+        )
+    line = parse_line(options.line) if options.line else None
+    job = DetectionRun(active, session, stream, line, options.out, clip=not options.no_clip)
+    return run_detection(job, console.progress)
+
+
+def _read(
+    options: argparse.Namespace, console: Console, active: "Active", session: "Session"
+) -> "RunReport":
+    from edge_runtime.errors import InputError
+    from edge_runtime.streams.vouchers import VoucherRun, run_vouchers
+
+    if options.pictures is None:
+        raise InputError(f"{active.release.name} reads single pictures; give --pictures DIR")
+    if options.line:
+        raise InputError(f"{active.release.name} finds no boxes that could cross a --line")
+    name = options.stream or options.pictures.name
+    job = VoucherRun(active, session, options.pictures, name, options.out)
+    return run_vouchers(job, console.progress)

@@ -1,0 +1,16 @@
+"""One way to run a variant, whatever executes it.
+
+An engine is a function that turns the verified bytes of a variant into a `Session`; heavy
+packages are imported only inside it. `unavailable` says why an engine cannot be used here.
+"""
+
+from edge_runtime.engines.loading import (
+    ENGINES,
+    Session,
+    UInt8,
+    engine_version,
+    load,
+    unavailable,
+)
+
+__all__ = ["ENGINES", "Session", "UInt8", "engine_version", "load", "unavailable"]

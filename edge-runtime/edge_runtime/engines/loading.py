@@ -1,0 +1,108 @@
+"""Which engines there are, which are here, and how a variant is loaded into one."""
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.contract import Engine, Outputs, Precision, Variant
+
+UInt8 = npt.NDArray[np.uint8]
+
+
+class Session(Protocol):
+    """A loaded model."""
+
+    def run(self, batch: UInt8) -> Outputs:
+        """The graph's outputs for `batch` (uint8 [N,H,W,3]). Raises RefusedError when it fails."""
+
+
+class Loader(Protocol):
+    """Loads `files` (name → verified bytes), of which `main` is the one to open."""
+
+    def __call__(
+        self, files: Mapping[str, bytes], main: str, precision: Precision, threads: int
+    ) -> Session: ...
+
+
+@dataclass(frozen=True)
+class EngineEntry:
+    """An engine: its loader, the package it needs, and how that is installed."""
+
+    loader: Callable[[], Loader]
+    package: str
+    distribution: str
+    hint: str
+
+
+def _onnxruntime() -> Loader:
+    from edge_runtime.engines import ort
+
+    return ort.load
+
+
+def _openvino() -> Loader:
+    from edge_runtime.engines import ov
+
+    return ov.load
+
+
+def _tensorrt() -> Loader:
+    from edge_runtime.engines import trt
+
+    return trt.load
+
+
+ENGINES: dict[Engine, EngineEntry] = {
+    "onnxruntime": EngineEntry(
+        _onnxruntime, "onnxruntime", "onnxruntime", "pip install onnxruntime"
+    ),
+    "openvino": EngineEntry(
+        _openvino, "openvino", "openvino", "pip install 'edgefactory-runtime[openvino]'"
+    ),
+    "tensorrt-rtx": EngineEntry(
+        _tensorrt,
+        "tensorrt_rtx",
+        "tensorrt-rtx",
+        "pip install tensorrt-rtx, on a box with an NVIDIA card and its driver",
+    ),
+}
+
+
+def unavailable(engine: Engine) -> str | None:
+    """Why `engine` cannot be used here and how to get it; None when it can."""
+    entry = ENGINES[engine]
+    if importlib.util.find_spec(entry.package) is None:
+        return f"{engine} is not installed: {entry.hint}"
+    if engine == "tensorrt-rtx":
+        from edge_runtime.engines import cuda
+
+        return cuda.unavailable()
+    return None
+
+
+def engine_version(engine: Engine) -> str:
+    """The version of the installed `engine`, "" when it is not installed."""
+    try:
+        return importlib.metadata.version(ENGINES[engine].distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def load(variant: Variant, files: Mapping[str, bytes], threads: int) -> Session:
+    """Load `variant` from the verified bytes of its `files`, to run on `threads` CPU threads.
+
+    Raises MissingError when its engine is not here, RefusedError when it does not load.
+    """
+    from edge_runtime.errors import MissingError, RefusedError
+
+    reason = unavailable(variant.engine)
+    if reason is not None:
+        raise MissingError(reason)
+    if variant.main not in files:
+        raise RefusedError(f"variant {variant.name} has no file {variant.main}")
+    return ENGINES[variant.engine].loader()(files, variant.main, variant.precision, threads)

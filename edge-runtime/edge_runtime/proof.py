@@ -1,0 +1,166 @@
+"""Nothing is believed until this box has checked it: the golden self-test, and the choice.
+
+A release carries pictures and what each variant decided about them where it was proven. Here
+every candidate decides again, on this hardware; those that agree are timed, the fastest runs.
+"""
+
+import io
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from edge_runtime import __version__, engines
+from edge_runtime.contract import (
+    Engine,
+    Release,
+    Tolerance,
+    Variant,
+    decide,
+    disagreement,
+)
+from edge_runtime.engines import Session, UInt8
+from edge_runtime.errors import EdgeRuntimeError, RefusedError
+from edge_runtime.store import Contents
+
+MEASURE_S = 0.1  # time spent on timing one candidate, at most one run longer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Proven:
+    """A variant that this box has loaded and found to decide as it should."""
+
+    variant: Variant
+    session: Session
+    milliseconds: float
+
+
+def candidates(
+    release: Release, hardware: Sequence[str], engine: Engine | None = None
+) -> tuple[list[Variant], dict[str, str]]:
+    """The variants that could run on `hardware` with the engines here, and why others cannot."""
+    usable: list[Variant] = []
+    refused: dict[str, str] = {}
+    for variant in release.variants:
+        reason = _unfit(variant, hardware, engine)
+        if reason is None:
+            usable.append(variant)
+        else:
+            refused[variant.name] = reason
+    return usable, refused
+
+
+def _unfit(variant: Variant, hardware: Sequence[str], engine: Engine | None) -> str | None:
+    if engine is not None and variant.engine != engine:
+        return f"needs engine {variant.engine}; {engine} was asked for"
+    if not set(variant.hardware) & set(hardware):
+        return f"made for {', '.join(variant.hardware)}; this box is {', '.join(hardware)}"
+    if _numbers(variant.minimum_runtime) > _numbers(__version__):
+        return f"needs edge-runtime {variant.minimum_runtime}; this is {__version__}"
+    return engines.unavailable(variant.engine)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def open_variant(variant: Variant, contents: Contents, threads: int) -> Session:
+    """Load `variant` from the very bytes whose digests were just verified.
+
+    Raises MissingError, StorageError (damaged on disk) or RefusedError (does not load).
+    """
+    files = {name: contents.read(ref) for name, ref in variant.files.items()}
+    return engines.load(variant, files, threads)
+
+
+def golden_pictures(release: Release, contents: Contents) -> list[UInt8]:
+    """The pictures of the self-test, uint8 [h,w,3]. Raises RefusedError when one is not usable."""
+    size = (release.input.width, release.input.height)
+    pictures = []
+    for case in release.golden.cases:
+        try:
+            with Image.open(io.BytesIO(contents.read(case.picture)), formats=["PNG"]) as picture:
+                if picture.size != size:
+                    raise RefusedError(f"a golden picture is {picture.size}; expected {size}")
+                pictures.append(np.asarray(picture.convert("RGB")))
+        except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+            raise RefusedError(f"a golden picture cannot be read: {error}") from error
+    return pictures
+
+
+def self_test(
+    release: Release, variant: Variant, session: Session, pictures: Sequence[UInt8]
+) -> None:
+    """Let `session` decide about the golden pictures, and compare.
+
+    Raises RefusedError with the first difference, or when there is nothing to compare with.
+    """
+    if not release.golden.cases:
+        raise RefusedError(f"release {release.version} has no golden cases to test with")
+    tolerance = release.golden.tolerance
+    for number, (case, picture) in enumerate(zip(release.golden.cases, pictures, strict=True)):
+        expected = case.expected.get(variant.name)
+        if expected is None:
+            raise RefusedError(f"golden case {number} does not say what {variant.name} decides")
+        threshold = release.operating_point.score_threshold
+        outputs = session.run(picture[None])
+        try:
+            found = decide(release.task, outputs, 0, _low(threshold, tolerance))
+        except EdgeRuntimeError as error:
+            raise RefusedError(f"{variant.name} on golden case {number}: {error}") from error
+        difference = disagreement(expected, found, threshold, tolerance)
+        if difference is not None:
+            raise RefusedError(
+                f"{variant.name} decides otherwise here than where it was proven: "
+                f"golden case {number}: {difference}"
+            )
+
+
+def _low(threshold: float, tolerance: Tolerance) -> float:
+    return max(0.0, threshold - tolerance.score)
+
+
+def measure(session: Session, picture: UInt8) -> float:
+    """Milliseconds of the fastest run on `picture` within MEASURE_S: noise only ever adds."""
+    batch = picture[None]
+    best = float("inf")
+    end = time.perf_counter() + MEASURE_S
+    while True:
+        start = time.perf_counter()
+        session.run(batch)
+        now = time.perf_counter()
+        best = min(best, now - start)
+        if now >= end:
+            return best * 1000
+
+
+def prove(
+    release: Release, usable: Sequence[Variant], contents: Contents, threads: int
+) -> tuple[list[Proven], Mapping[str, str]]:
+    """Load, self-test and time the `usable` variants, fastest first; and why others failed."""
+    pictures = golden_pictures(release, contents)
+    proven: list[Proven] = []
+    refused: dict[str, str] = {}
+    for variant in usable:
+        try:
+            session = open_variant(variant, contents, threads)
+            self_test(release, variant, session, pictures)
+        except RefusedError as error:
+            log.warning("variant %s refused: %s", variant.name, error)
+            refused[variant.name] = str(error)
+            continue
+        proven.append(Proven(variant, session, measure(session, pictures[0])))
+        log.info("variant %s passed: %.2f ms", variant.name, proven[-1].milliseconds)
+    return sorted(proven, key=lambda p: p.milliseconds), refused
+
+
+def self_test_release(
+    release: Release, variant: Variant, session: Session, contents: Contents
+) -> None:
+    """`self_test` with the golden pictures of the release from `contents`."""
+    self_test(release, variant, session, golden_pictures(release, contents))

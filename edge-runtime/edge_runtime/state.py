@@ -1,0 +1,113 @@
+"""A site's state folder: where things lie, who the site is, and that one process changes it."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from edge_runtime import durable
+from edge_runtime.contract import decode
+from edge_runtime.contract.events import SiteId
+from edge_runtime.errors import ContractError, MissingError, StorageError
+from edge_runtime.store import Contents
+
+MAX_SITE_BYTES = 64 * 1024
+MAX_ROOT_BYTES = 512_000
+
+
+class Site(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who this box is and where its releases are published. `root_sha256` is its trust anchor."""
+
+    schema: Literal["site/1"]
+    site: SiteId
+    region: str
+    url: str
+    root_sha256: str
+    device_key: str
+
+
+@dataclass(frozen=True)
+class State:
+    """The paths under a site's state folder."""
+
+    folder: Path
+
+    @property
+    def site_file(self) -> Path:
+        """Who the site is; its presence says that the site is enrolled."""
+        return self.folder / "site.json"
+
+    @property
+    def root_file(self) -> Path:
+        """The root metadata that the site was enrolled with."""
+        return self.folder / "root.json"
+
+    @property
+    def device_key(self) -> Path:
+        """The device's private key (PEM, ed25519, mode 0600)."""
+        return self.folder / "device.pem"
+
+    @property
+    def trust(self) -> Path:
+        """The high-water marks."""
+        return self.folder / "trust"
+
+    @property
+    def metadata(self) -> Path:
+        """Cached TUF metadata: may be lost at any time."""
+        return self.folder / "metadata"
+
+    @property
+    def journal(self) -> Path:
+        """The slots of every model."""
+        return self.folder / "slots.json"
+
+    @property
+    def contents(self) -> Contents:
+        """The verified files of releases."""
+        return Contents(self.folder / "blobs", self.folder / "partial")
+
+    def site(self) -> Site:
+        """Who this site is. Raises MissingError when it is not enrolled, StorageError on damage."""
+        try:
+            data = durable.read(self.site_file, MAX_SITE_BYTES, "the site's identity")
+        except MissingError:
+            raise MissingError(
+                f"{self.folder} is not enrolled; run `edge-runtime --state {self.folder} enroll`"
+            ) from None
+        try:
+            return decode(data, Site, str(self.site_file))
+        except ContractError as error:
+            raise StorageError(f"{self.site_file} is damaged: {error}") from error
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the state for changes. Raises StorageError when another process holds it."""
+        durable.make_folder(self.folder)
+        path = self.folder / "lock"
+        with durable.storage(path):
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                owner = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
+                raise StorageError(
+                    f"{self.folder} is being changed by process {owner}; try again when it is done"
+                ) from None
+            os.ftruncate(handle, 0)
+            os.write(handle, str(os.getpid()).encode())
+            yield
+        finally:
+            os.close(handle)
+
+
+def default_folder() -> Path:
+    """Where the state lies when nothing is said: $XDG_STATE_HOME/edge-runtime."""
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "edge-runtime"

@@ -1,0 +1,86 @@
+"""Which release each model runs, and which ran before: two slots, flipped in one atomic step."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from edge_runtime import durable
+from edge_runtime.contract import FileRef, decode, encode
+from edge_runtime.errors import ContractError, MissingError, StorageError
+
+MAX_JOURNAL_BYTES = 4 * 1024 * 1024
+
+Phase = Literal["idle", "active", "failed"]
+
+
+class Slot(Struct, frozen=True, forbid_unknown_fields=True):
+    """A release that passed this box's self-test, and the variant that was chosen here.
+
+    `release` refers to the bytes of its release.json. `since` is seconds since 1970.
+    """
+
+    release: FileRef
+    version: str
+    sequence: int
+    variant: str
+    engine: str
+    since: float
+
+
+class ModelSlots(Struct, frozen=True, forbid_unknown_fields=True):
+    """A model's two slots, how far the latest update came, and why it went no further.
+
+    `refused` maps variants of the release tried last to why this box will not run them.
+    """
+
+    active: Slot | None = None
+    previous: Slot | None = None
+    phase: Phase = "idle"
+    reason: str = ""
+    refused: dict[str, str] = {}
+
+
+class Journal(Struct, frozen=True, forbid_unknown_fields=True):
+    """The slots of every model of this site."""
+
+    schema: Literal["slots/1"] = "slots/1"
+    models: dict[str, ModelSlots] = {}
+
+    def of(self, model: str) -> ModelSlots:
+        """The slots of `model`; empty ones when it is new here."""
+        return self.models.get(model, ModelSlots())
+
+    def with_model(self, model: str, slots: ModelSlots) -> "Journal":
+        """The journal with the slots of `model` replaced."""
+        return msgspec.structs.replace(self, models={**self.models, model: slots})
+
+
+def flip(slots: ModelSlots, new: Slot, refused: dict[str, str]) -> ModelSlots:
+    """The slots after `new` became active; what was active is kept as previous."""
+    same = slots.active is not None and slots.active.release == new.release
+    previous = slots.previous if same else slots.active
+    return ModelSlots(active=new, previous=previous, phase="active", refused=refused)
+
+
+def failed(slots: ModelSlots, reason: str, refused: dict[str, str]) -> ModelSlots:
+    """The slots after an update failed: what runs stays, the reason is kept."""
+    return msgspec.structs.replace(slots, phase="failed", reason=reason, refused=refused)
+
+
+def load_journal(path: Path) -> Journal:
+    """The journal at `path`; an empty one when there is none. Raises StorageError."""
+    try:
+        data = durable.read(path, MAX_JOURNAL_BYTES, "the journal of slots")
+    except MissingError:
+        return Journal()
+    try:
+        return decode(data, Journal, str(path))
+    except ContractError as error:
+        raise StorageError(f"{path} is damaged: {error}") from error
+
+
+def save_journal(path: Path, journal: Journal) -> None:
+    """Replace the journal at `path`. Raises StorageError."""
+    durable.write(path, encode(journal))

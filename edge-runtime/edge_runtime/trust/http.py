@@ -1,0 +1,95 @@
+"""One way to ask a web server for bytes: bounded, timed, no redirects, errors in one line."""
+
+from collections.abc import Iterator
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationValueError,
+    NameResolutionError,
+    NewConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from edge_runtime import __version__
+from edge_runtime.errors import InputError, MissingError, TrustError
+
+CHUNK_BYTES = 64 * 1024
+TIMEOUT_S = 20.0
+
+
+class Http:
+    """A client for static files. `timeout` (seconds) holds for connecting and for each read."""
+
+    def __init__(self, timeout: float = TIMEOUT_S) -> None:
+        self._pool = urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=timeout, read=timeout),
+            retries=False,
+            headers={"User-Agent": f"edge-runtime/{__version__}", "Accept-Encoding": "identity"},
+        )
+
+    def open(self, url: str, first: int = 0) -> urllib3.BaseHTTPResponse:
+        """Ask for `url`, from byte `first` on; the caller looks at the status.
+
+        Raises MissingError when no answer comes, or when a captive portal answers instead.
+        """
+        headers = {**self._pool.headers, "Range": f"bytes={first}-"} if first else None
+        try:
+            answer = self._pool.request(
+                "GET", url, headers=headers, preload_content=False, redirect=False
+            )
+        except LocationValueError as error:
+            raise InputError(f"{url} is not a URL: {error}") from error
+        except HTTPError as error:
+            raise MissingError(f"{url}: {explain(error)}") from error
+        refuse_portal(url, answer)
+        return answer
+
+    def chunks(self, url: str, answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+        """The body of `answer` block by block. Raises MissingError when it breaks off."""
+        try:
+            yield from answer.stream(CHUNK_BYTES, decode_content=False)
+        except HTTPError as error:
+            raise MissingError(f"{url}: {explain(error)}") from error
+        finally:
+            answer.release_conn()
+
+    def get(self, url: str, limit: int) -> bytes:
+        """The body at `url`. Raises MissingError, or TrustError when it is over `limit` bytes."""
+        answer = self.open(url)
+        if answer.status != 200:
+            answer.close()
+            raise MissingError(f"{url}: the server answers {answer.status}; expected 200")
+        body = bytearray()
+        for chunk in self.chunks(url, answer):
+            body += chunk
+            if len(body) > limit:
+                answer.close()
+                raise TrustError(f"{url} is longer than the {limit} bytes that were expected")
+        return bytes(body)
+
+
+def refuse_portal(url: str, answer: urllib3.BaseHTTPResponse) -> None:
+    """Raise MissingError when something between this box and the server answers in its place."""
+    if 300 <= answer.status < 400:
+        place = answer.headers.get("Location", "elsewhere")
+        answer.close()
+        raise MissingError(f"{url}: redirected to {place}; is a captive portal in the way?")
+    if answer.status == 200 and answer.headers.get("Content-Type", "").startswith("text/html"):
+        answer.close()
+        raise MissingError(f"{url}: answered by a web page; is a captive portal in the way?")
+
+
+def explain(error: HTTPError) -> str:
+    """What went wrong on the way to the server, in a few words."""
+    if isinstance(error, NameResolutionError):
+        return "the server's name cannot be resolved; check the URL and the network"
+    if isinstance(error, NewConnectionError):
+        return "nothing answers at this address; is the server running and the URL right?"
+    if isinstance(error, ConnectTimeoutError | ReadTimeoutError):
+        return "the server does not answer in time; try again later"
+    if isinstance(error, SSLError):
+        return f"the TLS connection fails: {error}"
+    return f"the connection broke off ({type(error).__name__}); run the command again to continue"

@@ -1,0 +1,211 @@
+"""From the trusted root to a release: the chain of signatures, by `tuf.ngclient`.
+
+`tuf.ngclient` verifies the metadata; what it cannot know (what this box saw before its cache was
+lost, and how late it is at least) comes from `trust.highwater`, which is asked after every
+refresh and before any target is used. Targets are fetched by our own `Http`.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from securesystemslib.exceptions import StorageError as MetadataStorageError
+from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
+from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.ngclient import Updater, UpdaterConfig
+from tuf.ngclient.fetcher import FetcherInterface
+
+from edge_runtime import durable
+from edge_runtime.contract import Release, Rollout, decode, digest
+from edge_runtime.errors import EdgeRuntimeError, InputError, MissingError, TrustError
+from edge_runtime.state import MAX_ROOT_BYTES
+from edge_runtime.trust.highwater import Marks, RoleMark, check_clock, raise_roles
+from edge_runtime.trust.http import Http
+
+MAX_TARGET_BYTES = 4 * 1024 * 1024
+
+T = TypeVar("T")
+_M = TypeVar("_M", Root, Timestamp, Snapshot, Targets)
+
+
+def check_root(data: bytes, source: str) -> int:
+    """The version of the root metadata `data`, once its own keys vouch for it.
+
+    Raises InputError when it is not root metadata, TrustError when it is not signed by its own
+    threshold of keys.
+    """
+    try:
+        root = Metadata[Root].from_bytes(data)
+    except RepositoryError as error:
+        raise InputError(f"{source} is not TUF metadata: {_line(error)}") from error
+    if not isinstance(root.signed, Root):
+        raise InputError(f"{source} is {root.signed.type} metadata; expected root metadata")
+    try:
+        root.signed.verify_delegate(Root.type, root.signed_bytes, root.signatures)
+    except RepositoryError as error:
+        raise TrustError(f"{source} is not signed by its own keys: {_line(error)}") from error
+    return root.signed.version
+
+
+class Catalogue:
+    """What is published for this site, as far as signatures and high-water marks vouch for it.
+
+    `folder` caches metadata and may be lost at any time; `root` are the bytes that the site was
+    enrolled with. `marks` rises as metadata verifies; the caller saves it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        root: bytes,
+        url: str,
+        http: Http,
+        marks: Marks,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.marks = marks
+        self._folder = folder
+        self._root = root
+        self._url = url.rstrip("/")
+        self._http = http
+        self._now = now
+        self._updater: Updater | None = None
+
+    def refresh(self) -> None:
+        """Fetch and verify the newest metadata, and raise the marks by it.
+
+        Raises MissingError when the server cannot be reached, TrustError when anything does not
+        verify, has expired, is older than what was seen before, or the clock stands too early.
+        """
+        check_clock(self.marks, self._now())
+        durable.make_folder(self._folder)
+        with durable.storage(self._folder):
+            self._updater = _ask(self._start)
+        self.marks = raise_roles(self.marks, self._role_marks(), self._now())
+
+    def rollout(self, model: str) -> Rollout:
+        """The signed rollout of `model`. Raises MissingError when none is published."""
+        path = f"rollout/{model}.json"
+        rollout = decode(self._target(path), Rollout, path)
+        if rollout.model != model:
+            raise TrustError(f"{path} speaks of model {rollout.model}")
+        return rollout
+
+    def release(self, rollout: Rollout) -> tuple[Release, bytes]:
+        """The signed release that `rollout` names, and its bytes. Raises TrustError."""
+        data = self._target(rollout.release_path)
+        if digest(data) != rollout.release:
+            raise TrustError(
+                f"the rollout names release {rollout.release[:12]}…, but "
+                f"{rollout.release_path} is signed as {digest(data)[:12]}…"
+            )
+        release = decode(data, Release, rollout.release_path)
+        if release.name != rollout.model:
+            raise TrustError(f"{rollout.release_path} is a release of {release.name}")
+        return release, data
+
+    def _start(self) -> Updater:
+        updater = Updater(
+            str(self._folder),
+            f"{self._url}/metadata/",
+            fetcher=_Fetcher(self._http),
+            config=UpdaterConfig(root_max_length=MAX_ROOT_BYTES),
+            bootstrap=self._root,
+        )
+        updater.refresh()
+        return updater
+
+    def _target(self, path: str) -> bytes:
+        if self._updater is None:
+            raise TrustError("metadata must be refreshed before targets are asked for")
+        updater = self._updater
+        with durable.storage(self._folder):
+            info = _ask(lambda: updater.get_targetinfo(path))
+        if info is None:
+            raise MissingError(f"{self._url} publishes no {path}; is the model's name right?")
+        folder, _, name = path.rpartition("/")
+        url = f"{self._url}/targets/{folder}/{info.hashes['sha256']}.{name}"
+        return self._verified(info, url)
+
+    def _verified(self, info: TargetFile, url: str) -> bytes:
+        if info.length > MAX_TARGET_BYTES:
+            raise TrustError(f"{url} is signed with {info.length} bytes; too long for a document")
+        data = self._http.get(url, info.length)
+        try:
+            info.verify_length_and_hashes(data)
+        except RepositoryError as error:
+            raise TrustError(f"{url} is not what was signed: {_line(error)}") from error
+        return data
+
+    def _role_marks(self) -> dict[str, RoleMark]:
+        """Every role's version and keys, from the top-level metadata just verified.
+
+        The snapshot states the version of each targets role, and TUF holds the role to it, so
+        this is known before a delegated role is fetched.
+        """
+        root = self._cached(Root)
+        targets = self._cached(Targets)
+        found = {
+            Root.type: RoleMark(root.version, ""),
+            Timestamp.type: RoleMark(
+                self._cached(Timestamp).version, _keys(root.roles[Timestamp.type])
+            ),
+        }
+        snapshot = self._cached(Snapshot)
+        found[Snapshot.type] = RoleMark(snapshot.version, _keys(root.roles[Snapshot.type]))
+        delegated = targets.delegations.roles or {} if targets.delegations else {}
+        known = {Targets.type: root.roles[Targets.type], **delegated}
+        for role, delegation in known.items():
+            meta = snapshot.meta.get(f"{role}.json")
+            if meta is not None:
+                found[role] = RoleMark(meta.version, _keys(delegation))
+        return found
+
+    def _cached(self, kind: type[_M]) -> _M:
+        path = self._folder / f"{kind.type}.json"
+        data = durable.read(path, MAX_TARGET_BYTES, f"{kind.type} metadata")
+        signed: _M = _ask(lambda: Metadata[_M].from_bytes(data)).signed
+        return signed
+
+
+class _Fetcher(FetcherInterface):
+    """Metadata by our own HTTP client; tuf caps the lengths."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        answer = self._http.open(url)
+        if answer.status != 200:
+            answer.close()
+            raise DownloadHTTPError(f"{url}: the server answers {answer.status}", answer.status)
+        return self._http.chunks(url, answer)
+
+
+def _ask(question: Callable[[], T]) -> T:
+    """Ask tuf, and say its errors in our words."""
+    try:
+        return question()
+    except DownloadHTTPError as error:
+        raise MissingError(
+            f"{error}; is the URL the base of a published tree (metadata/, targets/, blobs/)?"
+        ) from error
+    except DownloadError as error:
+        if isinstance(error.__cause__, EdgeRuntimeError):
+            raise error.__cause__ from error
+        raise TrustError(f"metadata cannot be fetched: {_line(error)}") from error
+    except RepositoryError as error:
+        raise TrustError(f"metadata does not verify: {_line(error)}") from error
+    except MetadataStorageError as error:
+        raise TrustError(f"cached metadata cannot be read: {_line(error)}") from error
+
+
+def _keys(role: object) -> str:
+    keyids: list[str] = sorted(getattr(role, "keyids"))  # noqa: B009 - Role and DelegatedRole
+    return digest(msgspec.json.encode([keyids, getattr(role, "threshold")]))  # noqa: B009
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,241 @@
+"""One update of one model: fetch, verify, test here, flip. What runs stays until all is well."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from msgspec import Struct
+
+from edge_runtime import engines, proof
+from edge_runtime.contract import Engine, FileRef, Release, Rollout, Variant, takes_part
+from edge_runtime.engines import cuda
+from edge_runtime.enrolment import trusted_root
+from edge_runtime.errors import EdgeRuntimeError, RefusedError
+from edge_runtime.running import Progress
+from edge_runtime.state import Site, State
+from edge_runtime.store import Journal, ModelSlots, Slot, load_journal, save_journal
+from edge_runtime.store.slots import failed, flip
+from edge_runtime.trust import Http, fetch_blob, highwater
+
+log = logging.getLogger(__name__)
+
+
+class Update(Struct, frozen=True):
+    """What one update came to. `measured_ms` is this box's own timing of each tested variant."""
+
+    model: str
+    outcome: Literal["activated", "current", "not-in-rollout"]
+    release: str
+    sequence: int
+    seconds: float
+    version: str = ""
+    variant: str = ""
+    engine: str = ""
+    measured_ms: dict[str, float] = {}
+    refused: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to update, and how: `engine` None lets the measurement choose."""
+
+    model: str
+    engine: Engine | None = None
+    threads: int = 1
+
+
+def hardware_classes() -> tuple[str, ...]:
+    """What this box is, in the words of `Variant.hardware`."""
+    card = cuda.capability()
+    return ("cpu", card) if card else ("cpu",)
+
+
+def once(
+    state: State,
+    wish: Wish,
+    progress: Progress,
+    http: Http | None = None,
+    now: Callable[[], float] = time.time,
+) -> Update:
+    """Bring the model of `wish` to the release that its signed rollout names, if this site takes
+    part; `now` is the box's clock (seconds since 1970).
+
+    Raises MissingError, TrustError, StorageError or RefusedError; the active release then stays
+    active, and the journal says why.
+    """
+    site = state.site()
+    with state.lock():
+        state.contents.prepare()
+        try:
+            return _Updating(state, site, wish, progress, http or Http(), now).run()
+        except EdgeRuntimeError as error:
+            _note_failure(state, wish.model, error)
+            raise
+
+
+def _note_failure(state: State, model: str, error: EdgeRuntimeError) -> None:
+    journal = load_journal(state.journal)
+    refused = error.refused if isinstance(error, _NoneLeftError) else {}
+    slots = failed(journal.of(model), f"{type(error).__name__}: {error}", refused)
+    save_journal(state.journal, journal.with_model(model, slots))
+
+
+class _NoneLeftError(RefusedError):
+    """No variant of a release can run here."""
+
+    def __init__(self, message: str, refused: dict[str, str]) -> None:
+        super().__init__(message)
+        self.refused = refused
+
+
+class _Updating:
+    """The steps of one update, under the state's lock."""
+
+    def __init__(
+        self,
+        state: State,
+        site: Site,
+        wish: Wish,
+        progress: Progress,
+        http: Http,
+        now: Callable[[], float],
+    ) -> None:
+        self._state, self._site, self._wish = state, site, wish
+        self._progress, self._http, self._now = progress, http, now
+        self._contents = state.contents
+        self._hardware = hardware_classes()
+        self._start = time.perf_counter()
+
+    def run(self) -> Update:
+        rollout, release, ref = self._verified()
+        if release is None or ref is None:
+            return Update(
+                model=self._wish.model,
+                outcome="not-in-rollout",
+                release=rollout.release,
+                sequence=rollout.sequence,
+                seconds=self._seconds(),
+            )
+        journal = load_journal(self._state.journal)
+        slots = journal.of(self._wish.model)
+        active = slots.active
+        if active is not None and active.release == ref and self._fits(active, release):
+            slots = _settled(slots)
+            save_journal(self._state.journal, journal.with_model(self._wish.model, slots))
+            return self._result("current", ref, slots, {})
+        return self._activate(journal, release, ref)
+
+    def _verified(self) -> tuple[Rollout, Release | None, FileRef | None]:
+        """Metadata, rollout and release, with the marks raised and saved at each step."""
+        from edge_runtime.trust.metadata import Catalogue
+
+        self._progress(0, 4, "metadata")
+        catalogue = Catalogue(
+            self._state.metadata,
+            trusted_root(self._state, self._site),
+            self._site.url,
+            self._http,
+            highwater.load(self._state.trust),
+            self._now,
+        )
+        catalogue.refresh()
+        marks = highwater.save(self._state.trust, catalogue.marks)
+        rollout = catalogue.rollout(self._wish.model)
+        marks = highwater.raise_floor(marks, rollout.model, rollout.floor)
+        marks = highwater.save(self._state.trust, marks)
+        if not self._takes_part(rollout):
+            return rollout, None, None
+        release, data = catalogue.release(rollout)
+        marks = highwater.raise_model(marks, release.name, release.sequence, rollout.release)
+        highwater.save(self._state.trust, marks)
+        return rollout, release, self._contents.put(data)
+
+    def _takes_part(self, rollout: Rollout) -> bool:
+        site = self._site
+        return any(
+            takes_part(rollout, site.site, hardware, site.region) for hardware in self._hardware
+        )
+
+    def _fits(self, active: Slot, release: Release) -> bool:
+        """True when what is active needs no new choice: intact, and of the engine asked for."""
+        if self._wish.engine is not None and active.engine != self._wish.engine:
+            return False
+        variant = release.variant(active.variant)
+        needed = [*variant.files.values(), *(case.picture for case in release.golden.cases)]
+        return engines.unavailable(variant.engine) is None and all(
+            self._contents.holds(ref) for ref in needed
+        )
+
+    def _activate(self, journal: Journal, release: Release, ref: FileRef) -> Update:
+        model = self._wish.model
+        usable, unfit = proof.candidates(release, self._hardware, self._wish.engine)
+        if not usable:
+            raise _NoneLeftError(_none_left(release, unfit), unfit)
+        self._progress(1, 4, f"fetching {release.name} {release.version}")
+        self._fetch(release, usable)
+        self._progress(2, 4, "self-test on this box")
+        proven, failing = proof.prove(release, usable, self._contents, self._wish.threads)
+        refused = {**unfit, **failing}
+        if not proven:
+            raise _NoneLeftError(_none_left(release, failing), refused)
+        best = proven[0].variant
+        slot = Slot(
+            ref, release.version, release.sequence, best.name, best.engine, round(self._now(), 3)
+        )
+        slots = flip(journal.of(model), slot, refused)
+        save_journal(self._state.journal, journal.with_model(model, slots))
+        self._progress(4, 4, f"active: {best.name}")
+        measured = {p.variant.name: round(p.milliseconds, 4) for p in proven}
+        return self._result("activated", ref, slots, measured)
+
+    def _fetch(self, release: Release, usable: list[Variant]) -> None:
+        wanted = {case.picture.sha256: case.picture for case in release.golden.cases}
+        for variant in usable:
+            wanted |= {ref.sha256: ref for ref in variant.files.values()}
+        for number, ref in enumerate(wanted.values()):
+            if self._contents.holds(ref):
+                continue
+            self._progress(number, len(wanted), f"blob {ref.sha256[:12]} ({ref.bytes} bytes)")
+            fetch_blob(
+                self._http,
+                f"{self._site.url}/blobs/{ref.sha256}",
+                ref,
+                self._contents.partial / ref.sha256,
+                self._contents.path(ref),
+            )
+
+    def _result(
+        self,
+        outcome: Literal["activated", "current"],
+        ref: FileRef,
+        slots: ModelSlots,
+        measured: dict[str, float],
+    ) -> Update:
+        slot = slots.active
+        assert slot is not None
+        return Update(
+            model=self._wish.model,
+            outcome=outcome,
+            release=ref.sha256,
+            version=slot.version,
+            sequence=slot.sequence,
+            variant=slot.variant,
+            engine=slot.engine,
+            measured_ms=measured,
+            refused=slots.refused,
+            seconds=self._seconds(),
+        )
+
+    def _seconds(self) -> float:
+        return round(time.perf_counter() - self._start, 3)
+
+
+def _settled(slots: ModelSlots) -> ModelSlots:
+    return ModelSlots(slots.active, slots.previous, "active", "", slots.refused)
+
+
+def _none_left(release: Release, reasons: Mapping[str, str]) -> str:
+    text = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+    return f"no variant of {release.name} {release.version} may run on this box: {text}"

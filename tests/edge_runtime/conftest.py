@@ -1,0 +1,41 @@
+"""A site enrolled with a real publisher, behind a real web server."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.enrolment import Enrolment, enroll
+from edge_runtime.state import State
+
+from .publishing import Publisher
+from .serving import Server
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A running web server over `tmp_path/published`."""
+    folder = tmp_path / "published"
+    folder.mkdir()
+    running = Server(folder)
+    thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+    thread.start()
+    yield running
+    running.shutdown()
+    thread.join()
+    running.server_close()
+
+
+@pytest.fixture
+def publisher(server: Server) -> Publisher:
+    """A publisher behind `server`, with nothing released yet."""
+    return Publisher(server.folder)
+
+
+@pytest.fixture
+def state(tmp_path: Path, server: Server, publisher: Publisher) -> State:
+    """A site that is enrolled with `publisher`."""
+    site_state = State(tmp_path / "state")
+    enroll(site_state, Enrolment(server.url, "branch-0001", "north", publisher.root))
+    return site_state

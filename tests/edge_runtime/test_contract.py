@@ -1,0 +1,102 @@
+"""Released formats live for years: each golden document must keep parsing, and mean the same."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edge_runtime.contract import (
+    Event,
+    EvidenceBook,
+    LineCrossed,
+    Release,
+    Report,
+    Rollout,
+    RunReport,
+    VariantSet,
+    VoucherRead,
+    decode,
+    digest,
+    encode,
+    read,
+    schema_of,
+)
+from edge_runtime.errors import ContractError, MissingError
+
+FIXTURES = Path(__file__).parent / "fixtures"
+DOCUMENTS: dict[str, type[msgspec.Struct]] = {
+    "evidence-1": EvidenceBook,
+    "release-1": Release,
+    "report-1": Report,
+    "rollout-1": Rollout,
+    "run-1": RunReport,
+    "variants-1": VariantSet,
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_golden_documents_parse_and_are_written_the_same(name: str) -> None:
+    path = FIXTURES / f"{name}.json"
+    assert encode(read(path, DOCUMENTS[name])) == path.read_bytes()
+
+
+def test_golden_release_means_what_it_meant() -> None:
+    release = read(FIXTURES / "release-1.json", Release)
+    rollout = read(FIXTURES / "rollout-1.json", Rollout)
+    assert rollout.release == digest((FIXTURES / "release-1.json").read_bytes())
+    assert (release.name, release.sequence, release.task) == ("cctv", 1, "detection")
+    assert release.variant("tensorrt-rtx-int8").hardware == ("sm75", "sm86")
+    assert {ref.sha256[0] for ref in release.files().values()} == set("123459a")
+    with pytest.raises(KeyError):
+        release.variant("onnx-fp32")
+
+
+def test_golden_events_parse() -> None:
+    lines = (FIXTURES / "events-1.jsonl").read_bytes().splitlines()
+    crossed, voucher = (msgspec.json.decode(line, type=Event) for line in lines)
+    assert isinstance(crossed, LineCrossed)
+    assert isinstance(voucher, VoucherRead)
+    assert (crossed.direction, voucher.digits) == ("in", "123456")
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_an_unknown_key_is_refused_and_named(name: str) -> None:
+    data = (FIXTURES / f"{name}.json").read_bytes().replace(b"{", b'{"surprise": 1,', 1)
+    with pytest.raises(ContractError, match="surprise"):
+        decode(data, DOCUMENTS[name], name)
+
+
+@pytest.mark.parametrize(
+    ("found", "wrong"),
+    [
+        (b'"release/1"', b'"release/2"'),
+        (b'"sequence": 1', b'"sequence": -1'),
+        (b'"score_threshold": 0.42', b'"score_threshold": 1.5'),
+        (b'"cctv"', b'"../cctv"'),
+        (b'"1.0.0"', b'"1.0"'),
+        (b'"width": 384', b'"width": 0'),
+        (b'"onnxruntime"', b'"someruntime"'),
+        (b"1" * 64, b"1" * 63),
+    ],
+)
+def test_a_release_outside_its_bounds_is_refused(found: bytes, wrong: bytes) -> None:
+    data = (FIXTURES / "release-1.json").read_bytes()
+    assert found in data
+    with pytest.raises(ContractError, match="release-1 is not a valid Release"):
+        decode(data.replace(found, wrong, 1), Release, "release-1")
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff\xfe", b"null", b"[" * 100_000])
+def test_what_is_no_document_is_refused(data: bytes) -> None:
+    with pytest.raises(ContractError):
+        decode(data, Rollout, "rollout")
+
+
+def test_a_document_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="expected a Release document"):
+        read(tmp_path / "release.json", Release)
+
+
+def test_every_document_has_a_schema() -> None:
+    for kind in DOCUMENTS.values():
+        assert "$defs" in schema_of(kind)

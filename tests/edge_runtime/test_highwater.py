@@ -1,0 +1,84 @@
+"""Marks only rise, whatever order they come in, and survive a damaged copy."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_runtime.errors import TrustError
+from edge_runtime.trust import Marks, RoleMark, highwater
+
+NOW = 1_800_000_000.0
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=30))
+def test_a_role_never_falls(versions: list[int]) -> None:
+    marks, highest = Marks(), 0
+    for version in versions:
+        found = {"snapshot": RoleMark(version, "keys")}
+        if version < highest:
+            with pytest.raises(TrustError, match="replayed"):
+                highwater.raise_roles(marks, found, NOW)
+        else:
+            marks = highwater.raise_roles(marks, found, NOW)
+            highest = version
+    assert marks.roles["snapshot"].version == highest
+
+
+def test_only_new_keys_let_a_version_start_again_and_root_never_does() -> None:
+    marks = highwater.raise_roles(
+        Marks(), {"root": RoleMark(5, ""), "timestamp": RoleMark(90, "old")}, NOW
+    )
+    again = highwater.raise_roles(marks, {"timestamp": RoleMark(1, "new")}, NOW)
+    assert again.roles["timestamp"].version == 1
+    with pytest.raises(TrustError, match="role root"):
+        highwater.raise_roles(marks, {"root": RoleMark(4, "other")}, NOW)
+
+
+@given(st.lists(st.floats(0, 2 * NOW), min_size=1, max_size=20))
+def test_trusted_time_never_falls(clock: list[float]) -> None:
+    marks = Marks()
+    for now in clock:
+        before = marks.trusted_time
+        if now < before - highwater.CLOCK_TOLERANCE_S:
+            with pytest.raises(TrustError, match="set the clock"):
+                highwater.raise_roles(marks, {}, now)
+        else:
+            marks = highwater.raise_roles(marks, {}, now)
+            assert marks.trusted_time == max(before, now)
+
+
+def test_sequences_and_floors_never_fall() -> None:
+    marks = highwater.raise_model(Marks(), "cctv", 3, "a")
+    assert highwater.raise_model(marks, "cctv", 3, "a") == marks
+    assert highwater.raise_model(marks, "digits", 1, "c").models["cctv"].sequence == 3
+    with pytest.raises(TrustError, match="higher sequence"):
+        highwater.raise_model(marks, "cctv", 2, "b")
+    with pytest.raises(TrustError, match="named a… before"):
+        highwater.raise_model(marks, "cctv", 3, "b")
+    raised = highwater.raise_floor(marks, "cctv", 5)
+    assert highwater.raise_floor(raised, "cctv", 1) == raised
+    with pytest.raises(TrustError, match="below the floor 5"):
+        highwater.raise_model(raised, "cctv", 4, "b")
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0" * 200, b"{}", b'{"sha256": "0", "marks": {}}'])
+@pytest.mark.parametrize("copy", ["marks.a.json", "marks.b.json"])
+def test_one_damaged_copy_loses_nothing(tmp_path: Path, copy: str, damage: bytes) -> None:
+    highwater.save(tmp_path, Marks())
+    saved = highwater.save(tmp_path, highwater.raise_model(Marks(counter=1), "cctv", 3, "a"))
+    (tmp_path / copy).write_bytes(damage)
+    assert highwater.load(tmp_path) == saved
+
+
+def test_a_changed_copy_is_not_believed(tmp_path: Path) -> None:
+    saved = highwater.save(tmp_path, highwater.raise_model(Marks(), "cctv", 3, "a"))
+    path = tmp_path / "marks.a.json"
+    path.write_bytes(path.read_bytes().replace(b'"sequence": 3', b'"sequence": 9'))
+    assert highwater.load(tmp_path) == saved
+
+
+def test_without_an_intact_copy_nothing_is_believed(tmp_path: Path) -> None:
+    with pytest.raises(TrustError, match="missing or damaged"):
+        highwater.load(tmp_path)
