@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -222,7 +223,16 @@ def test_scores_decide_about_the_state(
         f"teacher:{digest}",
     )
     assert (queued.state, queued.score) == ("queued", 0.3)
-    assert accepted.box == (6.4, 9.6, 19.2, 38.4)
+    drawn = found.frames[0].labels[0].box
+    raw = label(
+        replace(settings_for(tiny_teacher), tighten=False),
+        tmp_path / "footage",
+        tmp_path / "raw",
+        tmp_path / "scratch",
+    )
+    assert raw.frames[0].labels[0].box == (6.4, 9.6, 19.2, 38.4)
+    assert drawn is not None
+    assert 6 <= drawn[0] < drawn[2] <= 20  # no larger than the teacher drew it, up to a pixel
     assert seen[-1] == (len(found.frames), len(found.frames))
     assert read_labels(tmp_path / "labels") == found
 

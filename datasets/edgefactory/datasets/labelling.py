@@ -1,15 +1,17 @@
 """Stage 2: footage gets its labels, from the teacher or from the source itself.
 
-Each label keeps who made it and how sure it was. What is not sure enough to be accepted is queued
-for a person, what is less than that is dropped. An interrupted run goes on where it stopped:
-every finished picture is appended to a journal in the scratch folder.
+Each label keeps who made it and how sure it was. Boxes of the train part are drawn tight against
+the scene's own background (`tightening`); those of a held-out part stay as the teacher drew them.
+What is not sure enough to be accepted is queued for a person, what is less than that is dropped.
+An interrupted run goes on where it stopped: every finished picture is appended to a journal in
+the scratch folder.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -45,6 +47,7 @@ from edgefactory.datasets.teacher import (
     TiledTeacher,
     native_precision,
 )
+from edgefactory.datasets.tightening import PICTURES, background, tightened
 
 _MAX_PICTURE_BYTES: Final = 64 * 2**20
 _MAX_JOURNAL_BYTES: Final = 2**30
@@ -58,10 +61,11 @@ class LabelSettings:
     engine: Engine = "openvino"
     precision: Literal["auto", "f32", "bf16"] = "auto"  # auto: bf16 where the CPU has it
     threads: int = 2
-    accept: float = 0.5  # 0..1, boxes from this score on are accepted
+    accept: float = 0.4  # 0..1, boxes from this score on are accepted
     queue: float = 0.2  # 0..1, from this score on they are queued for review; below: dropped
     tile: float = 5 / 12  # this and the next two as in TeacherSettings
     stride: float = 0.6
+    tighten: bool = True  # boxes of the train part, against the scene's background
     whole: bool = False
 
     def __post_init__(self) -> None:
@@ -120,16 +124,38 @@ def _taught(
     wanted = [p for p in source.pictures if source.truth_sha256 is None or p.part == "train"]
     journal = Journal(scratch, digest, source.source_sha256, parameters)
     done = journal.read()
-    teacher: Teacher | None = None
+    label_one: Callable[[Picture], Detections] | None = None
     for count, picture in enumerate(wanted, start=1):
         if picture.frame not in done:
-            teacher = teacher or TiledTeacher(settings.teacher, looks)
-            found = teacher.predict(read_picture(folder, picture))
+            label_one = label_one or _labeller(settings, looks, source, folder)
+            found = label_one(picture)
             done[picture.frame] = judged(picture.frame, found, f"teacher:{digest}", settings)
             journal.append(done[picture.frame])
         report(count, len(wanted), f"frame {picture.frame}")
     frames = tuple(done[picture.frame] for picture in wanted)
     return Labels("labels/1", source.source_sha256, digest, parameters, frames)
+
+
+def _labeller(
+    settings: LabelSettings, looks: TeacherSettings, source: Footage, folder: Path
+) -> Callable[[Picture], Detections]:
+    """What labels one picture: the teacher, and tightening where it is asked for."""
+    assert settings.teacher is not None
+    teacher: Teacher = TiledTeacher(settings.teacher, looks)
+    learned = [picture for picture in source.pictures if picture.part == "train"]
+    if not settings.tighten or not learned:
+        return lambda picture: teacher.predict(read_picture(folder, picture))
+    chosen = learned[:: -(-len(learned) // PICTURES)]
+    behind = background([read_picture(folder, picture) for picture in chosen])
+
+    def label_one(picture: Picture) -> Detections:
+        pixels = read_picture(folder, picture)
+        found = teacher.predict(pixels)
+        if picture.part != "train":
+            return found
+        return Detections(tightened(pixels, behind, found.boxes), found.scores)
+
+    return label_one
 
 
 def judged(frame: int, found: Detections, origin: str, settings: LabelSettings) -> FrameLabels:
@@ -184,7 +210,8 @@ def _parameters(
 ) -> dict[str, str | int | float | bool]:
     """Everything that decides about the labels; the number of threads does not."""
     chosen = {key: value for key, value in asdict(looks).items() if key != "threads"}
-    return {**chosen, "accept": settings.accept, "queue": settings.queue}
+    judged_by = {"accept": settings.accept, "queue": settings.queue, "tighten": settings.tighten}
+    return {**chosen, **judged_by}
 
 
 class Journal:
