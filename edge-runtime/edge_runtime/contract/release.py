@@ -28,7 +28,8 @@ class InputSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
     `fit`: "stretch" fills width × height and ignores the aspect ratio; "letterbox" keeps it
     and pads with the grey level `pad`. `resize` names the exact algorithm, because two
-    libraries' "bilinear" differ by up to ten grey levels.
+    libraries' "bilinear" differ by up to ten grey levels. "pillow-box" is Pillow's `reduce`
+    where both sides shrink by whole factors, its BOX filter otherwise.
     """
 
     width: Pixels
