@@ -86,7 +86,7 @@ def _offer(variant: Variant) -> str:
 def _labelling(snapshot: Snapshot) -> Iterator[str]:
     splits = Counter(item.split for item in snapshot.items)
     who = {
-        "human": "people, who looked at each picture",
+        "human": "annotators independent of the teacher, picture by picture",
         "teacher": "the teacher itself: the figures below say how well it is imitated, not more",
         "imported": "the source of the pictures, as imported",
     }[snapshot.test_labels]

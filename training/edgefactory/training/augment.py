@@ -2,76 +2,104 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from edgefactory.training.loss import Targets
+from edgefactory.training.loss import ClassTargets, Targets
 from edgefactory.training.recipe import Augment
 
 
+class Window(NamedTuple):
+    """The part of a picture that is enlarged or shrunk to its full size; it may reach beyond.
+
+    left, top, width and height in pixels; `mirrored` swaps left and right afterwards.
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+    mirrored: bool
+
+
 def augmented(
-    pictures: Tensor, targets: Targets | None, how: Augment, generator: torch.Generator
-) -> tuple[Tensor, Targets | None]:
+    pictures: Tensor,
+    targets: Targets | ClassTargets,
+    how: Augment,
+    generator: torch.Generator,
+) -> tuple[Tensor, Targets | ClassTargets]:
     """Changed pictures as float [N,3,H,W] in grey levels, with their boxes moved along.
 
-    pictures: uint8 [N,H,W,3]. The mirror, zoom and shift of a picture are one affine map,
-    sampled once; nothing is sampled when all three are off.
+    pictures: uint8 [N,H,W,3]. Resampling is on bytes, which torch does many times faster than
+    on floats; nothing is resampled when mirror, zoom and shift are all off.
     """
-    pixels = pictures.permute(0, 3, 1, 2).float()
     if how.flip or how.scale or how.shift:
-        zoom, move = _placement(len(pictures), how, generator)
-        pixels = _sampled(pixels, zoom, move)
-        if targets is not None:
-            height, width = pixels.shape[-2:]
-            targets = _moved(targets, zoom, move, (width, height))
+        side = (pictures.shape[2], pictures.shape[1])
+        windows = [_window(side, how, generator) for _ in pictures]
+        pictures = torch.stack([view(p, w) for p, w in zip(pictures, windows, strict=True)])
+        if isinstance(targets, Targets):
+            targets = moved(targets, windows, side)
+    pixels = pictures.permute(0, 3, 1, 2).float()
     return _lit(pixels, how, generator), targets
 
 
-def _uniform(count: int, spread: float, generator: torch.Generator) -> Tensor:
-    return (torch.rand(count, 1, generator=generator) * 2 - 1) * spread
+def view(picture: Tensor, window: Window) -> Tensor:
+    """The window of a picture uint8 [H,W,3] at the picture's size; its border is continued."""
+    height, width = picture.shape[:2]
+    left, top, wide, high, mirrored = window
+    rows = torch.arange(top, top + high).clamp(0, height - 1)
+    part = picture[:, max(left, 0) : max(left + wide, 0)].index_select(0, rows)
+    before = part[:, :1].expand(-1, max(-left, 0), -1)
+    after = part[:, -1:].expand(-1, max(left + wide - width, 0), -1)
+    part = torch.cat((before, part, after), dim=1).permute(2, 0, 1)[None]
+    made = F.interpolate(part, size=(height, width), mode="bilinear", align_corners=False)
+    made = made.flip(-1) if mirrored else made
+    return made[0].permute(1, 2, 0)
 
 
-def _placement(count: int, how: Augment, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Zoom and move [N,2] (x, y) of pictures in -1..1 coordinates; x zoom < 0 is a mirror."""
-    size = 1 + _uniform(count, how.scale, generator)
-    mirror = torch.where(torch.rand(count, 1, generator=generator) < how.flip, -1.0, 1.0)
-    move = torch.cat([_uniform(count, 2 * how.shift, generator) for _ in range(2)], dim=1)
-    return torch.cat([size * mirror, size], dim=1), move
-
-
-def _sampled(pixels: Tensor, zoom: Tensor, move: Tensor) -> Tensor:
-    """new(p) = old((p - move) / zoom)."""
-    inverse = torch.zeros(len(pixels), 2, 3)
-    inverse[:, 0, 0], inverse[:, 1, 1] = (1 / zoom).unbind(1)
-    inverse[:, :, 2] = -move / zoom
-    grid = F.affine_grid(inverse, list(pixels.shape), align_corners=False)
-    return F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
-
-
-def _moved(targets: Targets, zoom: Tensor, move: Tensor, side: tuple[int, int]) -> Targets:
-    """Boxes go where their pixels went; a box of which half has left becomes an ignore region."""
-    span = torch.tensor([*side, *side], dtype=torch.float32)
-    both = torch.cat([zoom, zoom], 1)[:, None], torch.cat([move, move], 1)[:, None]
-    moved = (((targets.boxes / span * 2 - 1) * both[0] + both[1]) + 1) / 2 * span
-    low = torch.minimum(moved[..., :2], moved[..., 2:])
-    high = torch.maximum(moved[..., :2], moved[..., 2:])
-    full = (high - low).prod(-1)
-    edge = span[:2]
-    low, high = low.clamp(min=0).minimum(edge), high.clamp(min=0).minimum(edge)
-    kept = (high - low).prod(-1) / full.clamp(min=1e-6)
+def moved(targets: Targets, windows: list[Window], side: tuple[int, int]) -> Targets:
+    """Boxes go where their pixels went; one of which half has left becomes an ignore region."""
+    width, height = side
+    placed = torch.tensor(windows, dtype=torch.float32)[:, None]  # [N,1,5]
+    corner, span, mirrored = placed[..., :2], placed[..., 2:4], placed[..., 4:] > 0
+    full = torch.tensor([width, height], dtype=torch.float32)
+    low = (targets.boxes[..., :2] - corner) / span * full
+    high = (targets.boxes[..., 2:] - corner) / span * full
+    x0 = torch.where(mirrored, width - high[..., :1], low[..., :1])
+    x1 = torch.where(mirrored, width - low[..., :1], high[..., :1])
+    low, high = torch.cat((x0, low[..., 1:]), -1), torch.cat((x1, high[..., 1:]), -1)
+    area = (high - low).prod(-1).clamp(min=1e-6)
+    low, high = low.clamp(min=0).minimum(full), high.clamp(min=0).minimum(full)
+    kept = (high - low).prod(-1) / area
     return Targets(
-        torch.cat([low, high], dim=-1),
+        torch.cat((low, high), dim=-1),
         targets.labels,
         torch.where(kept > 0, targets.weights, 0.0),
         targets.ignore | (kept < 0.5),
     )
 
 
+def _window(side: tuple[int, int], how: Augment, generator: torch.Generator) -> Window:
+    zoom, shift_x, shift_y, mirror = torch.rand(4, generator=generator).tolist()
+    share = 1 + how.scale * (2 * zoom - 1)
+    wide, high = round(side[0] * share), round(side[1] * share)
+    left = (side[0] - wide) / 2 + how.shift * (2 * shift_x - 1) * side[0]
+    top = (side[1] - high) / 2 + how.shift * (2 * shift_y - 1) * side[1]
+    return Window(round(left), round(top), wide, high, mirror < how.flip)
+
+
 def _lit(pixels: Tensor, how: Augment, generator: torch.Generator) -> Tensor:
-    gain = 1 + _uniform(len(pixels), how.brightness, generator)
-    lift = _uniform(len(pixels), how.offset, generator)
-    pixels = pixels * gain[..., None, None] + lift[..., None, None]
+    """Other light and noise; changes `pixels` in place."""
+    if how.brightness or how.offset:
+        gain = 1 + _uniform(len(pixels), how.brightness, generator)
+        pixels.mul_(gain).add_(_uniform(len(pixels), how.offset, generator))
     if how.noise:
-        pixels = pixels + torch.randn(pixels.shape, generator=generator) * how.noise
-    return pixels.clamp(0, 255)
+        pixels.add_(torch.randn(pixels.shape, generator=generator) * how.noise)
+    return pixels.clamp_(0, 255)
+
+
+def _uniform(count: int, spread: float, generator: torch.Generator) -> Tensor:
+    return (torch.rand(count, 1, 1, 1, generator=generator) * 2 - 1) * spread

@@ -35,6 +35,37 @@ class Targets:
     weights: Tensor
     ignore: Tensor
 
+    def at(self, index: Tensor) -> Targets:
+        """The targets of those pictures."""
+        return Targets(
+            self.boxes[index], self.labels[index], self.weights[index], self.ignore[index]
+        )
+
+    def to(self, device: torch.device) -> Targets:
+        """The same on another device."""
+        return Targets(
+            self.boxes.to(device),
+            self.labels.to(device),
+            self.weights.to(device),
+            self.ignore.to(device),
+        )
+
+
+@dataclass(frozen=True)
+class ClassTargets:
+    """The class number of each picture [N], and how much it teaches [N] in 0..1."""
+
+    labels: Tensor
+    weights: Tensor
+
+    def at(self, index: Tensor) -> ClassTargets:
+        """The targets of those pictures."""
+        return ClassTargets(self.labels[index], self.weights[index])
+
+    def to(self, device: torch.device) -> ClassTargets:
+        """The same on another device."""
+        return ClassTargets(self.labels.to(device), self.weights.to(device))
+
 
 def detection_loss(maps: Maps, targets: Targets) -> Tensor:
     """The scalar loss of a batch."""
@@ -45,10 +76,19 @@ def detection_loss(maps: Maps, targets: Targets) -> Tensor:
     return heat_term + _BOX * _box_loss(maps, targets, bells)
 
 
-def classification_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Cross-entropy of logits [N,C] against class numbers [N], weighted [N]."""
-    each = F.cross_entropy(logits.float(), labels, reduction="none", label_smoothing=0.05)
-    return (each * weights).sum() / weights.sum().clamp(min=1e-6)
+def classification_loss(logits: Tensor, targets: ClassTargets) -> Tensor:
+    """Weighted cross-entropy of logits [N,C]."""
+    each = F.cross_entropy(logits.float(), targets.labels, reduction="none", label_smoothing=0.05)
+    return (each * targets.weights).sum() / targets.weights.sum().clamp(min=1e-6)
+
+
+def loss_of(output: Maps | Tensor, targets: Targets | ClassTargets) -> Tensor:
+    """The loss of a network's raw output, by its kind."""
+    if isinstance(output, Maps):
+        assert isinstance(targets, Targets)
+        return detection_loss(output, targets)
+    assert isinstance(targets, ClassTargets)
+    return classification_loss(output, targets)
 
 
 def _bells(targets: Targets, height: int, width: int) -> tuple[Tensor, Tensor]:

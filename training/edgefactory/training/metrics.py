@@ -13,10 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.contract import iou_matrix
 from edgefactory.datasets.errors import InputError
 
 Floats = npt.NDArray[np.float64]
@@ -66,13 +68,6 @@ class _Matched:
     hits: Booleans
     picture: Integers
     truths: Integers
-
-
-def iou(a: Floats, b: Floats) -> Floats:
-    """Intersection over union of boxes a [n,4] and b [m,4], as [n,m] in 0..1."""
-    inter = _intersection(a, b)
-    union = _area(a)[:, None] + _area(b)[None, :] - inter
-    return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
 
 
 def ap50(
@@ -151,13 +146,14 @@ def _correct(probabilities: Floats, targets: Integers) -> Floats:
             f"found {len(probabilities)} predictions for {len(targets)} targets; "
             "accuracy needs as many of both, and at least one"
         )
-    return (probabilities.argmax(axis=1) == targets).astype(np.float64)
+    return np.asarray(probabilities.argmax(axis=1) == targets, dtype=np.float64)
 
 
 def _resampled(pictures: int, n: int, seed: int) -> Floats:
     """How often each picture is drawn, [n,pictures]; each row sums to `pictures`."""
     share = np.full(pictures, 1.0 / pictures)
-    return np.random.default_rng(seed).multinomial(pictures, share, size=n).astype(np.float64)
+    drawn = np.random.default_rng(seed).multinomial(pictures, share, size=n)
+    return np.asarray(drawn, dtype=np.float64)
 
 
 def _interval(values: Floats, level: float) -> Interval:
@@ -209,12 +205,10 @@ def _match_picture(
     boxes: Floats, wanted: Floats, ignored: Floats, threshold: float
 ) -> list[bool | None]:
     """For each box, best first: a hit, a false alarm, or None where it counts neither way."""
-    overlaps = iou(boxes, wanted)
-    area = np.maximum(_area(boxes), np.finfo(np.float64).tiny)
-    inside = (_intersection(boxes, ignored) / area[:, None]).max(axis=1, initial=0.0)
+    overlaps = iou_matrix(boxes.astype(np.float32), wanted.astype(np.float32))
     free = np.ones(len(wanted), dtype=np.bool_)
     verdicts: list[bool | None] = []
-    for row, covered in zip(overlaps, inside, strict=True):
+    for row, covered in zip(overlaps, _covered(boxes, ignored), strict=True):
         candidates = np.where(free, row, -1.0)
         best = int(candidates.argmax()) if len(candidates) else -1
         if best >= 0 and candidates[best] >= threshold:
@@ -233,7 +227,7 @@ def _aps(matched: Sequence[_Matched], weights: Floats) -> Floats:
     known = ~np.isnan(per_class)
     total = np.where(known, per_class, 0.0).sum(axis=0)
     count = known.sum(axis=0)
-    return np.divide(total, count, out=np.full(len(weights), np.nan), where=count > 0)
+    return _ratio(total, count, np.nan)
 
 
 def _ap(matched: _Matched, weights: Floats) -> Floats:
@@ -243,18 +237,23 @@ def _ap(matched: _Matched, weights: Floats) -> Floats:
     drawn = weights[:, matched.picture]
     hits = np.cumsum(drawn * matched.hits, axis=1)
     seen = np.cumsum(drawn, axis=1)
-    precision = np.divide(hits, seen, out=np.zeros_like(hits), where=seen > 0)
+    precision = _ratio(hits, seen, 0.0)
     envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     gained = (drawn * matched.hits * envelope).sum(axis=1)
-    return np.divide(gained, wanted, out=np.full(len(weights), np.nan), where=wanted > 0)
+    return _ratio(gained, wanted, np.nan)
 
 
-def _area(boxes: Floats) -> Floats:
-    return np.maximum(boxes[:, 2] - boxes[:, 0], 0.0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0.0)
+def _ratio(part: Floats, whole: npt.NDArray[Any], otherwise: float) -> Floats:
+    """part / whole, and `otherwise` where whole is 0."""
+    made: Floats = np.full(part.shape, otherwise)
+    np.divide(part, whole, out=made, where=whole > 0)
+    return made
 
 
-def _intersection(a: Floats, b: Floats) -> Floats:
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    side = np.maximum(high - low, 0.0)
-    return np.asarray(side[..., 0] * side[..., 1], dtype=np.float64)
+def _covered(boxes: Floats, regions: Floats) -> Floats:
+    """The largest share of each box [n,4] that lies inside one of the regions [m,4]."""
+    low = np.maximum(boxes[:, None, :2], regions[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], regions[None, :, 2:])
+    inside = np.maximum(high - low, 0.0).prod(axis=2).max(axis=1, initial=0.0)
+    area = np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0).prod(axis=1)
+    return _ratio(inside, area, 0.0)

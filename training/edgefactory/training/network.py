@@ -7,7 +7,7 @@ while depthwise and attention layers are bound by memory (measured; see the fold
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from edgefactory.training.recipe import Recipe
 
 STRIDE = 4  # input pixels a cell of the detector's heat map
-_MIDDLE, _SPREAD = 114.0, 64.0  # grey level that becomes 0, and grey levels that become 1
+LARGEST = 6.0  # a logarithm of cells: beyond any picture, and finite as fp16
+MIDDLE, SPREAD = 128.0, 64.0  # grey level that becomes 0, and grey levels that become 1
 _RARE = -4.0  # the logit of an untrained heat map: a centre is rare
 
 
-@dataclass(frozen=True)
-class Maps:
+class Maps(NamedTuple):
     """The detector's raw output, at STRIDE.
 
     heat: logits of "a box of class c is centred in this cell" [N,C,h,w].
@@ -31,6 +31,14 @@ class Maps:
 
     heat: Tensor
     reach: Tensor
+
+
+class Levels(nn.Module):
+    """Grey levels 0..255 to numbers around 0."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(pixels - MIDDLE) / SPREAD."""
+        return (pixels - MIDDLE) * (1.0 / SPREAD)
 
 
 class Detector(nn.Module):
@@ -44,6 +52,7 @@ class Detector(nn.Module):
     def __init__(self, classes: int, width: int, depth: int) -> None:
         super().__init__()
         deep = 2 * width
+        self.levels: nn.Module = Levels()
         self.stem = _block(3, width // 2, kernel=4, stride=4)
         self.down = _block(width // 2, width, stride=2)
         self.near = _blocks(width, depth)
@@ -56,19 +65,12 @@ class Detector(nn.Module):
         nn.init.constant_(_bias(self.heat), _RARE)
         nn.init.constant_(_bias(self.reach), 1.0)
 
-    def maps(self, pixels: Tensor) -> Maps:
+    def forward(self, pixels: Tensor) -> Maps:
         """Raw output for pixels [N,3,H,W], float grey levels; H and W are multiples of 16."""
-        near = self.near(self.down(self.stem((pixels - _MIDDLE) / _SPREAD)))
+        near = self.near(self.down(self.stem(self.levels(pixels))))
         far = self.back(self.far(self.deeper(near)))
         merged = self.merged(F.relu(near + F.interpolate(far, scale_factor=2.0, mode="nearest")))
-        return Maps(
-            F.pixel_shuffle(self.heat(merged), 2), F.pixel_shuffle(self.reach(merged), 2)
-        )
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """The raw output as a plain pair, for tracing."""
-        maps = self.maps(pixels)
-        return maps.heat, maps.reach
+        return Maps(F.pixel_shuffle(self.heat(merged), 2), F.pixel_shuffle(self.reach(merged), 2))
 
 
 class Classifier(nn.Module):
@@ -76,6 +78,7 @@ class Classifier(nn.Module):
 
     def __init__(self, classes: int, width: int, depth: int) -> None:
         super().__init__()
+        self.levels: nn.Module = Levels()
         self.features = nn.Sequential(
             _block(3, width),
             *_blocks(width, depth),
@@ -87,7 +90,7 @@ class Classifier(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits for pixels [N,3,H,W], float grey levels."""
-        found: Tensor = self.features((pixels - _MIDDLE) / _SPREAD)
+        found: Tensor = self.features(self.levels(pixels))
         logits: Tensor = self.logits(found.mean(dim=(2, 3)))
         return logits
 
@@ -103,15 +106,12 @@ def build(recipe: Recipe, classes: int) -> Network:
 
 def boxes_of(maps: Maps) -> Tensor:
     """Every cell's box, xyxy in input pixels [N,4,h,w]."""
-    reach = maps.reach.float().clamp(max=_LARGEST).exp()
+    reach = maps.reach.float().clamp(max=LARGEST).exp()
     height, width = reach.shape[-2:]
     x = torch.arange(width, device=reach.device, dtype=reach.dtype) + 0.5
     y = (torch.arange(height, device=reach.device, dtype=reach.dtype) + 0.5)[:, None]
     left, top, right, bottom = reach.unbind(1)
     return torch.stack((x - left, y - top, x + right, y + bottom), dim=1) * STRIDE
-
-
-_LARGEST = 6.0  # exp(6) cells reach beyond any picture, and keep bf16 and fp16 finite
 
 
 def _block(before: int, after: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:

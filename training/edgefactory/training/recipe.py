@@ -21,13 +21,17 @@ Side = Annotated[int, msgspec.Meta(ge=8, le=4096)]
 
 
 class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far a training picture may differ from the recorded one; 0 switches a change off."""
+    """How far a training picture may differ from the recorded one; 0 switches a change off.
+
+    The defaults suit pictures of any kind; mirror images help where left and right are alike
+    (people), and harm where they are not (digits).
+    """
 
     flip: Share = 0.0  # probability of a left-right mirror image
-    scale: Share = 0.0  # the batch is zoomed by 1 +- this
-    shift: Share = 0.0  # a picture is moved by up to this share of its sides
-    brightness: Share = 0.0  # grey levels are multiplied by 1 +- this
-    offset: Annotated[float, msgspec.Meta(ge=0.0, le=255.0)] = 0.0  # and moved by +- this
+    scale: Share = 0.2  # a picture is zoomed by 1 +- this
+    shift: Share = 0.1  # a picture is moved by up to this share of its sides
+    brightness: Share = 0.15  # grey levels are multiplied by 1 +- this
+    offset: Annotated[float, msgspec.Meta(ge=0.0, le=255.0)] = 15.0  # and moved by +- this
     noise: Annotated[float, msgspec.Meta(ge=0.0, le=255.0)] = 0.0  # deviation, grey levels
 
 
@@ -44,16 +48,17 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     resize: Literal["pillow-box", "pillow-bilinear"] = "pillow-box"
     fit: Literal["stretch", "letterbox"] = "stretch"
     width: Annotated[int, msgspec.Meta(ge=16, le=1024, multiple_of=16)] = 32
-    depth: Annotated[int, msgspec.Meta(ge=1, le=32)] = 2
+    depth: Annotated[int, msgspec.Meta(ge=1, le=32)] = 1
     detections: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 64  # most boxes a picture
-    epochs: Count = 40
+    epochs: Count = 30
     batch: Count = 16
     learning_rate: Positive = 0.004
     weight_decay: Annotated[float, msgspec.Meta(ge=0.0)] = 0.01
     warmup: Share = 0.1  # share of the steps in which the learning rate rises
     ema: Share = 0.98
-    precision: Literal["bf16", "32"] = "bf16"
+    precision: Literal["auto", "bf16", "32"] = "auto"  # bf16 where the processor is fast at it
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
+    threads: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0  # 0: all; 1 is best for tiny pictures
     augment: Augment = Augment()
 
 
@@ -67,9 +72,15 @@ def recipe_from(mapping: Mapping[str, object], where: str) -> Recipe:
     if isinstance(augment, Mapping):
         _refuse_unknown(augment, Augment, f"{where}.augment")
     try:
-        return msgspec.convert(mapping, Recipe)
+        recipe = msgspec.convert(mapping, Recipe)
     except msgspec.ValidationError as error:
         raise InputError(f"{where}: {error}; correct that value") from error
+    width, height = recipe.resolution
+    if recipe.task == "detection" and (width % 16 or height % 16):
+        raise InputError(
+            f"{where}: resolution is {width}x{height}; expected multiples of 16 for detection"
+        )
+    return recipe
 
 
 def load_recipe(path: Path) -> Recipe:

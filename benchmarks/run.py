@@ -1,0 +1,50 @@
+"""Lists the benchmarks, or runs one: `python benchmarks/run.py [NAME]`, long form with FULL=1.
+
+The last line on stdout is one JSON object; progress goes to stderr. Exit codes are those of
+`edgefactory`; 4 when a floor is broken.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+import main_job
+from measured import Measured
+
+
+class Benchmark(Protocol):
+    """A module of this folder."""
+
+    SAYS: str
+
+    def run(self, full: bool, /) -> Measured:
+        """Measure."""
+
+
+BENCHMARKS: Mapping[str, Benchmark] = {"main-job": main_job}
+
+BROKEN = 4
+
+
+def main(arguments: list[str]) -> int:
+    """Run the benchmark that `arguments` name, or list all."""
+    if not arguments:
+        for name, benchmark in BENCHMARKS.items():
+            sys.stdout.write(f"{name:<12} {benchmark.SAYS}\n")
+        return 0
+    name = arguments[0]
+    if name not in BENCHMARKS:
+        sys.stderr.write(f"no benchmark {name!r}; there are: {', '.join(BENCHMARKS)}\n")
+        return 2
+    started = time.monotonic()
+    found = BENCHMARKS[name].run(os.environ.get("FULL") == "1")
+    line = found.document(name, time.monotonic() - started)
+    sys.stdout.write(json.dumps(line) + "\n")
+    return BROKEN if found.broken() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

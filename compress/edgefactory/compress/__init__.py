@@ -1,0 +1,47 @@
+"""A checkpoint becomes variants for each kind of hardware, and each figure about them is proven.
+
+Two stages, each a function from files to files: `compress` and `prove`. Engines, NNCF and torch
+are imported when a name that needs them is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgefactory.compress.conversion import compress, load_variants
+    from edgefactory.compress.engines import Loaded, Session, open_variant, quiet_openvino
+    from edgefactory.compress.machine import host
+    from edgefactory.compress.proof import prove
+    from edgefactory.compress.settings import CompressSettings, ProveSettings
+
+__all__ = [
+    "CompressSettings",
+    "Loaded",
+    "ProveSettings",
+    "Session",
+    "compress",
+    "host",
+    "load_variants",
+    "open_variant",
+    "prove",
+    "quiet_openvino",
+]
+
+_HOMES = {
+    "CompressSettings": "settings",
+    "Loaded": "engines",
+    "ProveSettings": "settings",
+    "Session": "engines",
+    "compress": "conversion",
+    "host": "machine",
+    "load_variants": "conversion",
+    "open_variant": "engines",
+    "prove": "proof",
+    "quiet_openvino": "engines",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,118 @@
+"""The FP32 ONNX model as OpenVINO IR, in float and, by NNCF's post-training quantization, INT8."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgefactory.compress.engines import first_line, quiet_openvino
+from edgefactory.datasets.errors import InputError
+
+UInt8 = npt.NDArray[np.uint8]
+
+_HEAVY = frozenset({"Convolution", "GroupConvolution", "MatMul"})
+
+
+def to_ir(fp32: bytes) -> dict[str, bytes]:
+    """The model as `model.xml` and `model.bin`, weights in f32.
+
+    Raises InputError when OpenVINO cannot read it; the message names the operation and layer.
+    """
+    return _save(_read(fp32))
+
+
+def to_int8_ir(
+    fp32: bytes,
+    pictures: Sequence[UInt8],
+    float_layers: Sequence[str] = (),
+    seen: Callable[[int], None] | None = None,
+) -> dict[str, bytes]:
+    """The model quantized by NNCF to INT8, as `model.xml` and `model.bin`.
+
+    Weights are symmetric per channel, activations asymmetric per tensor: so the input's bytes are
+    read by the first convolution as they are. What follows the last convolution or matrix product
+    (the decoding) and `float_layers` stay in float. Errors as `to_ir`.
+    """
+    model = _read(fp32)
+    nncf = _quiet_nncf()
+    done = seen or (lambda _: None)
+
+    def batch(entry: tuple[int, UInt8]) -> UInt8:
+        done(entry[0] + 1)
+        return entry[1][None]
+
+    layers = [f"{name}{end}" for name in float_layers for end in ("", "/WithoutBiases")]
+    ignored = sorted({*_tail(model), *layers})
+    with contextlib.redirect_stdout(io.StringIO()):  # its own progress bar
+        quantized = nncf.quantize(
+            model,
+            nncf.Dataset(list(enumerate(pictures)), batch),
+            preset=nncf.QuantizationPreset.MIXED,
+            target_device=nncf.TargetDevice.CPU,
+            subset_size=len(pictures),
+            ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
+        )
+    return _save(quantized)
+
+
+def _quiet_nncf() -> ModuleType:
+    """NNCF, without its log and what it lets torch say about a missing GPU compiler."""
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import nncf
+
+    nncf.set_log_level(logging.ERROR)
+    module: ModuleType = nncf
+    return module
+
+
+def _read(content: bytes) -> Any:
+    try:
+        return quiet_openvino().Core().read_model(content)
+    except RuntimeError as error:
+        raise InputError(f"OpenVINO cannot read the model: {first_line(error)}") from error
+
+
+def _save(model: Any) -> dict[str, bytes]:
+    """The model's files. Names that OpenVINO counts up over a process are counted anew, and what
+    NNCF notes about itself is left out, so that the bytes depend on the model alone."""
+    for index, node in enumerate(model.get_ordered_ops()):
+        kind = node.get_type_name()
+        if re.fullmatch(rf"{kind}_\d+", node.get_friendly_name()):
+            node.set_friendly_name(f"{kind}_{index}")
+    if model.has_rt_info("nncf"):
+        del model.rt_info["nncf"]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.xml"
+        quiet_openvino().save_model(model, str(path), compress_to_fp16=False)
+        return {name: (path.parent / name).read_bytes() for name in ("model.xml", "model.bin")}
+
+
+def _tail(model: Any) -> list[str]:
+    """Names of the operations after which no convolution or matrix product comes."""
+    leads: set[str] = set()
+    names: list[str] = []
+    for node in reversed(model.get_ordered_ops()):
+        name, kind = node.get_friendly_name(), node.get_type_name()
+        readers = {
+            port.get_node().get_friendly_name()
+            for output in node.outputs()
+            for port in output.get_target_inputs()
+        }
+        if kind in _HEAVY or readers & leads:
+            leads.add(name)
+        elif kind not in ("Constant", "Result"):
+            names.append(name)
+    return names

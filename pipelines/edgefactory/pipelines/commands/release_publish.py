@@ -1,0 +1,64 @@
+"""Sign the release and publish it as static files: published/.
+
+Reads the section `publish` (the roll-out). Keys are made in keys/ when there are none yet; they
+are never an output of the line, so that no cache ever holds a private key.
+"""
+
+from argparse import ArgumentParser, Namespace
+
+from edgefactory.pipelines.outcome import Outcome
+from edgefactory.pipelines.screen import Screen
+
+HELP = "sign and publish the release"
+STAGE: str | None = "publish"
+
+
+def options(parser: ArgumentParser) -> None:
+    """No options of its own."""
+
+
+def run(args: Namespace, screen: Screen) -> Outcome:
+    """release/ and gate/ -> published/."""
+    from edgefactory.pipelines.params import read_params, settings
+    from edgefactory.pipelines.tracking import tracking_uri
+    from edgefactory.pipelines.workspace import Workspace
+    from edgefactory.registry import (
+        RolloutSettings,
+        create_keys,
+        init_repository,
+        publish,
+        read_verdict,
+        register,
+        verify_published,
+    )
+
+    workspace = Workspace(args.workspace)
+    rollout = settings(
+        read_params(workspace.params)["publish"], RolloutSettings, "params.yaml: publish"
+    )
+    release = workspace.require("release", "edgefactory release build")
+    verdict_file = workspace.require("gate/verdict.json", "edgefactory gate")
+    verdict = read_verdict(verdict_file)
+    keys, published = workspace / "keys", workspace / "published"
+    screen.progress(0, 3, "keys and root of trust")
+    if not keys.exists():
+        create_keys(keys)
+        screen.note("       new keys in keys/ (one machine plays all the roles in a demo)")
+    root = init_repository(published, keys)
+    screen.progress(1, 3, "signing")
+    done = publish(release, verdict_file, keys, published, rollout)
+    screen.progress(2, 3, "checking what a site will see")
+    verify_published(published, root)
+    register(release, tracking_uri(workspace), verdict=verdict_file)
+    said = "published" if done.changed else "was published already"
+    return Outcome(
+        f"{done.model} {done.version} {said}, sequence {done.sequence}; signatures verify",
+        {
+            "changed": done.changed,
+            "model": done.model,
+            "version": done.version,
+            "sequence": done.sequence,
+            "sha256": done.digest,
+            "passed": verdict.passed,
+        },
+    )

@@ -1,0 +1,206 @@
+"""The two stages on a small real checkpoint: what they write, and what they refuse."""
+
+import json
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edge_runtime.contract import (
+    Decisions,
+    EvidenceBook,
+    Golden,
+    OperatingPoint,
+    disagreement,
+    file_digest,
+    read,
+)
+from edgefactory.compress import CompressSettings, ProveSettings, compress, load_variants, prove
+from edgefactory.compress.subjects import teacher_file
+from edgefactory.compress.tensorrt import unavailable
+from edgefactory.datasets import Snapshot, read_snapshot, snapshot_digest
+from edgefactory.datasets.errors import InputError, MissingError, TrustError
+from edgefactory.training import macs
+
+pytestmark = pytest.mark.component
+
+QUICK = ProveSettings(rounds=2, latency_pictures=2, repeats=2, bootstrap=50, golden_cases=2)
+CPU_VARIANTS = {"onnx-fp32", "onnx-int8", "qdq-int8", "openvino-f32", "openvino-int8"}
+
+
+def _quiet(done: int, total: int, what: str) -> None:
+    assert 0 <= done <= total
+    assert "\n" not in what
+
+
+def _checkpoint(snapshot: Path, folder: Path) -> Path:
+    """An untrained checkpoint that fits a snapshot."""
+    import torch
+
+    from edgefactory.training import Recipe
+    from edgefactory.training.checkpoint import Metrics, TrainingLineage, write_checkpoint
+    from edgefactory.training.network import build
+
+    data = read_snapshot(snapshot)
+    recipe = Recipe(task=data.task, resolution=(48, 32), width=16, depth=1, detections=8)
+    lineage = TrainingLineage(
+        schema="lineage/1",
+        git_commit=None,
+        snapshot_sha256=snapshot_digest(data),
+        teacher_sha256=None,
+        classes=data.classes,
+        seed=0,
+        recipe=recipe,
+        parameters=1,
+        versions={},
+    )
+    torch.manual_seed(0)
+    weights = build(recipe, len(data.classes)).state_dict()
+    folder.mkdir()
+    write_checkpoint(folder, weights, Metrics("metrics/1", "ap50", (), None, 0.0), lineage)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of a detector."""
+    return _checkpoint(snapshot, tmp_path_factory.mktemp("c") / "checkpoint")
+
+
+@pytest.fixture(scope="module")
+def variants(checkpoint: Path, snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The variants of a detector without TensorRT, not to be changed."""
+    out = tmp_path_factory.mktemp("v") / "variants"
+    settings = CompressSettings(targets=("onnx", "openvino"), calibration=4)
+    compress(settings, checkpoint, snapshot, out, _quiet)
+    return out
+
+
+@pytest.fixture(scope="module")
+def evidence(variants: Path, snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The evidence about them."""
+    out = tmp_path_factory.mktemp("e") / "evidence"
+    book = prove(QUICK, variants, snapshot, None, out, _quiet)
+    assert read(out / "evidence.json", EvidenceBook) == book
+    return out
+
+
+def test_compress_writes_each_variant_with_the_digests_of_its_files(
+    variants: Path, snapshot: Path
+) -> None:
+    made = load_variants(variants)
+    assert {v.name for v in made.variants} >= CPU_VARIANTS
+    assert made.snapshot_sha256 == file_digest(snapshot / "manifest.json")
+    for variant in made.variants:
+        assert variant.main in variant.files
+        for name, ref in variant.files.items():
+            assert file_digest(variants / variant.name / name) == ref.sha256
+
+
+def test_prove_binds_each_figure_to_the_bytes_that_ran(variants: Path, evidence: Path) -> None:
+    book = read(evidence / "evidence.json", EvidenceBook)
+    made = load_variants(variants)
+    for item in book.items:
+        variant = next(v for v in made.variants if v.name == item.subject)
+        assert item.file_sha256 == variant.files[variant.main].sha256
+        assert set(item.files_sha256) == {ref.sha256 for ref in variant.files.values()}
+        assert (item.engine, item.precision) == (variant.engine, variant.precision)
+        assert item.snapshot_sha256 == made.snapshot_sha256
+    found = {(item.subject, item.metric) for item in book.items}
+    for name in CPU_VARIANTS:
+        for metric in ("ap50", "latency_ms", "latency_p99_ms", "frame_ms", "macs", "bytes"):
+            assert (name, metric) in found
+    assert ("onnx-int8", "ap50_minus_fp32") in found
+
+
+def test_prove_leaves_golden_cases_that_agree_with_themselves(evidence: Path) -> None:
+    point = read(evidence / "operating_point.json", OperatingPoint)
+    golden = read(evidence / "golden" / "golden.json", Golden)
+    assert len(golden.cases) == 2
+    for case in golden.cases:
+        picture = evidence / "golden" / f"{case.picture.sha256}.png"
+        assert file_digest(picture) == case.picture.sha256
+        assert set(case.expected) >= CPU_VARIANTS
+        a, b = case.expected["onnx-fp32"], case.expected["openvino-f32"]
+        assert disagreement(a, b, point.score_threshold, golden.tolerance) is None
+
+
+def test_predictions_hold_truth_and_every_variant(snapshot: Path, evidence: Path) -> None:
+    found = json.loads((evidence / "predictions.json").read_text())
+    assert found["truth"] == "human"
+    assert len(found["frames"]) == 4
+    frame = found["frames"]["8"]
+    assert frame["truth"] == [[18.0, 8.0, 48.0, 50.0, 0.0]]
+    assert (snapshot.parent / frame["picture"]).is_file()
+    assert set(frame) >= CPU_VARIANTS
+
+
+def test_multiply_accumulates_are_those_of_the_fp32_graph(variants: Path, evidence: Path) -> None:
+    book = read(evidence / "evidence.json", EvidenceBook)
+    counts = {item.value for item in book.items if item.metric == "macs"}
+    assert counts == {macs(variants / "onnx-fp32" / "model.onnx")}
+
+
+def test_a_classifier_goes_through_the_same_stages(digits: Path, tmp_path: Path) -> None:
+    trained = _checkpoint(digits, tmp_path / "checkpoint")
+    made = compress(CompressSettings(calibration=4), trained, digits, tmp_path / "v", _quiet)
+    names = {variant.name for variant in made.variants}
+    assert names >= CPU_VARIANTS
+    assert ("tensorrt-rtx-int8" in names) == (unavailable() is None)
+    book = prove(QUICK, tmp_path / "v", digits, None, tmp_path / "e", _quiet)
+    metrics = {item.metric for item in book.items}
+    assert metrics >= {"accuracy", "accuracy_minus_fp32", "latency_ms", "macs", "bytes"}
+    golden = read(tmp_path / "e" / "golden" / "golden.json", Golden)
+    assert all(isinstance(d, Decisions) for d in golden.cases[0].expected.values())
+    if "tensorrt-rtx-int8" in names:
+        share = next(item for item in book.items if item.metric == "int8_conv_share")
+        assert share.value >= 0.95
+
+
+def test_the_stages_refuse_another_snapshot(
+    checkpoint: Path, variants: Path, snapshot: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(snapshot, other)
+    manifest = json.loads((other / "manifest.json").read_text())
+    (other / "manifest.json").write_bytes(msgspec.json.encode({**manifest, "name": "renamed"}))
+    with pytest.raises(InputError, match=r"other is snapshot .*, the checkpoint was trained on"):
+        compress(CompressSettings(), checkpoint, other, tmp_path / "v", _quiet)
+    with pytest.raises(InputError, match=r"other is snapshot .*, the variants were made from"):
+        prove(QUICK, variants, other, None, tmp_path / "e", _quiet)
+    assert not (tmp_path / "v").exists()
+    assert not (tmp_path / "e").exists()
+
+
+def test_prove_refuses_a_variant_whose_file_was_changed(
+    variants: Path, snapshot: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(variants, tmp_path / "v")
+    fp32 = (variants / "onnx-fp32" / "model.onnx").read_bytes()
+    (tmp_path / "v" / "onnx-int8" / "model.onnx").write_bytes(fp32)
+    with pytest.raises(TrustError, match=r"onnx-int8/model\.onnx has the SHA-256"):
+        prove(QUICK, tmp_path / "v", snapshot, None, tmp_path / "e", _quiet)
+
+
+def test_prove_refuses_a_teacher_that_is_not_there(
+    variants: Path, snapshot: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(MissingError, match=r"teacher .* is not there"):
+        prove(QUICK, variants, snapshot, tmp_path / "teacher.onnx", tmp_path / "e", _quiet)
+
+
+def test_the_teacher_must_be_the_one_that_labelled(snapshot: Path, tmp_path: Path) -> None:
+    text = (snapshot / "manifest.json").read_text().replace("human:tester", "teacher:" + "0" * 64)
+    (tmp_path / "teacher.onnx").write_bytes(b"another")
+    data = msgspec.json.decode(text, type=Snapshot)
+    with (
+        pytest.raises(InputError, match="the snapshot was labelled by 000000000000"),
+        teacher_file(tmp_path / "teacher.onnx", data),
+    ):
+        pass
+
+
+def test_unknown_settings_are_refused() -> None:
+    with pytest.raises(msgspec.ValidationError, match="unknown field `calibrate`"):
+        msgspec.convert({"calibrate": 3}, CompressSettings)

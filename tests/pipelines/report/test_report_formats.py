@@ -1,0 +1,64 @@
+"""docs/formats is true: each page names exactly the keys of the structs that define it."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.inspect import StructType, type_info
+
+from edge_runtime import contract
+from edgefactory import datasets
+from edgefactory.pipelines.report import schema
+
+FORMATS = Path(__file__).parents[3] / "docs" / "formats"
+PAGES = sorted(path.stem for path in FORMATS.glob("*.md") if path.stem != "README")
+ROW = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
+
+
+def struct(name: str) -> StructType:
+    """The struct called `name`, in the contract, the datasets or the summary."""
+    found = next(
+        getattr(module, name) for module in (contract, datasets, schema) if hasattr(module, name)
+    )
+    assert issubclass(found, msgspec.Struct)
+    info = type_info(found)
+    assert isinstance(info, StructType)
+    return info
+
+
+def keys(info: StructType) -> list[str]:
+    """The keys of the JSON object, its tag first."""
+    tag = [info.tag_field] if info.tag_field is not None else []
+    return [*tag, *(field.encode_name for field in info.fields)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_every_key_and_no_other(page: str) -> None:
+    sections = (FORMATS / f"{page}.md").read_text(encoding="utf-8").split("\n## ")[1:]
+    assert sections
+    for section in sections:
+        assert ROW.findall(section) == keys(struct(section.partition("\n")[0]))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_defaults_and_literals_are_told(page: str) -> None:
+    for section in (FORMATS / f"{page}.md").read_text(encoding="utf-8").split("\n## ")[1:]:
+        rows = {name: line for line in section.splitlines() for name in ROW.findall(line)}
+        for field in struct(section.partition("\n")[0]).fields:
+            told = rows[field.encode_name]
+            assert field.required == ("default:" not in told and "may be left out" not in told)
+            if isinstance(field.type, msgspec.inspect.LiteralType):
+                assert all(f'`"{value}"`' in told for value in field.type.values)
+
+
+def test_the_index_names_every_page() -> None:
+    index = (FORMATS / "README.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"\]\((\w+)\.md\)", index)) == PAGES
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for path in FORMATS.glob("*.md"):
+        for page, anchor in re.findall(r"\]\((?:(\w+)\.md)?(?:#(\w+))?\)", path.read_text()):
+            target = (FORMATS / f"{page}.md" if page else path).read_text(encoding="utf-8")
+            assert not anchor or f"\n## {anchor}\n" in target.lower()

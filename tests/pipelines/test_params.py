@@ -1,0 +1,106 @@
+"""params.yaml: strict sections, and the shipped files fit the settings that they feed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edgefactory.datasets import IngestSettings, LabelSettings, SnapshotSettings
+from edgefactory.datasets.errors import InputError, MissingError
+from edgefactory.pipelines.inputs import SourceSettings
+from edgefactory.pipelines.params import read_params, settings
+from edgefactory.pipelines.settings import BranchSettings, GateSettings
+from edgefactory.registry import ReleaseSettings, RolloutSettings, example_policy
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = (
+    ROOT / "params.yaml",
+    ROOT / "pipelines" / "edgefactory" / "pipelines" / "line" / "digits.yaml",
+)
+
+
+class Inner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    depth: int = 1
+
+
+class Outer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    inner: Inner = Inner()
+    width: int = 2
+
+
+@dataclass(frozen=True)
+class Filled:
+    where: Path | None = None
+    share: float = 0.5
+
+
+def _written(folder: Path, text: str) -> Path:
+    path = folder / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_shipped_parameters_are_accepted_by_the_stages(path: Path) -> None:
+    params = read_params(path)
+    assert all(params.values()), "DVC wants every section to be there"
+    source = settings(params["source"], SourceSettings, "source")
+    given = {"source": source.kind, "video": None if source.kind == "digits" else Path("v")}
+    settings(params["ingest"], IngestSettings, "ingest", given)
+    settings(params["label"], LabelSettings, "label")
+    settings(params["snapshot"], SnapshotSettings, "snapshot")
+    settings(params["release"], ReleaseSettings, "release")
+    settings(params["gate"], GateSettings, "gate")
+    settings(params["publish"], RolloutSettings, "publish")
+    settings(params["branch"], BranchSettings, "branch")
+
+
+@pytest.mark.component
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_shipped_parameters_are_accepted_by_training_and_compression(path: Path) -> None:
+    from edgefactory.compress import CompressSettings, ProveSettings
+    from edgefactory.training import recipe_from
+
+    params = read_params(path)
+    recipe_from(params["train"], "train")
+    settings(params["compress"], CompressSettings, "compress")
+    settings(params["prove"], ProveSettings, "prove")
+
+
+def test_shipped_policies_are_there() -> None:
+    assert example_policy("cctv").is_file()
+    assert example_policy("digits").is_file()
+    assert (ROOT / "policy.yaml").read_bytes() == example_policy("cctv").read_bytes()
+
+
+def test_an_unknown_section_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown key 'trian'; did you mean 'train'"):
+        read_params(_written(tmp_path, "trian:\n  epochs: 1\n"))
+
+
+def test_an_unknown_nested_key_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"here\.inner: unknown key 'dept'; did you mean 'depth'"):
+        settings({"inner": {"dept": 1}}, Outer, "here")
+
+
+def test_a_value_of_the_wrong_type_names_its_place() -> None:
+    with pytest.raises(InputError, match=r"here: Expected `int`.*width"):
+        settings({"width": "two"}, Outer, "here")
+
+
+def test_keys_that_the_line_fills_in_may_not_be_named() -> None:
+    assert settings({}, Filled, "here", {"where": Path("x")}).where == Path("x")
+    with pytest.raises(InputError, match="unknown key 'where'"):
+        settings({"where": "y"}, Filled, "here", {"where": Path("x")})
+
+
+@pytest.mark.parametrize("text", ["- a\n", "a: [\n", "train: 3\n", "", "\x00"])
+def test_what_is_not_sections_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError):
+        read_params(_written(tmp_path, text))
+
+
+def test_no_file_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(MissingError):
+        read_params(tmp_path / "params.yaml")

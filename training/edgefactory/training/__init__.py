@@ -1,0 +1,79 @@
+"""A snapshot and a recipe in, a checkpoint with its metrics out; and its export as a graph.
+
+Names are imported when first used: torch costs seconds, Lightning more, and reading a recipe or
+computing a metric needs neither.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgefactory.training.checkpoint import Checkpoint, load_checkpoint
+    from edgefactory.training.export import Exported, export_onnx
+    from edgefactory.training.graph import macs
+    from edgefactory.training.metrics import (
+        Detections,
+        Difference,
+        Interval,
+        Truth,
+        accuracy,
+        accuracy_bootstrap,
+        accuracy_difference,
+        ap50,
+        ap50_bootstrap,
+        ap50_difference,
+    )
+    from edgefactory.training.recipe import Augment, Recipe, load_recipe, recipe_from
+    from edgefactory.training.trainer import train
+
+__all__ = [
+    "Augment",
+    "Checkpoint",
+    "Detections",
+    "Difference",
+    "Exported",
+    "Interval",
+    "Recipe",
+    "Truth",
+    "accuracy",
+    "accuracy_bootstrap",
+    "accuracy_difference",
+    "ap50",
+    "ap50_bootstrap",
+    "ap50_difference",
+    "export_onnx",
+    "load_checkpoint",
+    "load_recipe",
+    "macs",
+    "recipe_from",
+    "train",
+]
+
+_MODULES = {
+    "checkpoint": ("Checkpoint", "load_checkpoint"),
+    "export": ("Exported", "export_onnx"),
+    "graph": ("macs",),
+    "metrics": (
+        "Detections",
+        "Difference",
+        "Interval",
+        "Truth",
+        "accuracy",
+        "accuracy_bootstrap",
+        "accuracy_difference",
+        "ap50",
+        "ap50_bootstrap",
+        "ap50_difference",
+    ),
+    "recipe": ("Augment", "Recipe", "load_recipe", "recipe_from"),
+    "trainer": ("train",),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

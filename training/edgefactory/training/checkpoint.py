@@ -1,0 +1,160 @@
+"""What training leaves behind: weights, recipe, curves and lineage, in one folder."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from edge_runtime.contract import InputSpec, OutputSpec, encode, file_digest, read
+from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.errors import MissingError as ContractMissingError
+from edgefactory.datasets.errors import InputError, MissingError
+from edgefactory.training.network import Network, build
+from edgefactory.training.recipe import Recipe
+
+MODEL, RECIPE, METRICS, LINEAGE = (
+    "model.safetensors",
+    "recipe.json",
+    "metrics.json",
+    "lineage.json",
+)
+
+
+class Epoch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One point of the training curves. `val` is AP50 or accuracy on the val split, if any."""
+
+    epoch: int
+    loss: float
+    learning_rate: float
+    seconds: float
+    val: float | None = None
+
+
+class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`metrics.json`: `metric` says what `val` and `final` are; both judge the val split."""
+
+    schema: Literal["metrics/1"]
+    metric: Literal["ap50", "accuracy"]
+    epochs: tuple[Epoch, ...]
+    final: float | None
+    seconds: float
+
+
+class TrainingLineage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`lineage.json`: where the weights come from."""
+
+    schema: Literal["lineage/1"]
+    git_commit: str | None
+    snapshot_sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    teacher_sha256: str | None
+    classes: tuple[str, ...]
+    seed: int
+    recipe: Recipe
+    parameters: int
+    versions: dict[str, str]
+    mlflow_run: str | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint folder, parsed. `sha256` is that of its weights' file."""
+
+    folder: Path
+    sha256: str
+    recipe: Recipe
+    metrics: Metrics
+    lineage: TrainingLineage
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names, in the order of class numbers."""
+        return self.lineage.classes
+
+    @property
+    def input(self) -> InputSpec:
+        """What a picture must go through before the graph."""
+        return input_spec(self.recipe)
+
+    @property
+    def output(self) -> OutputSpec:
+        """The graph's outputs."""
+        names = {
+            "detection": ("boxes", "scores", "labels"),
+            "classification": ("probabilities",),
+        }
+        return OutputSpec(names[self.recipe.task])
+
+    def network(self) -> Network:
+        """The network with its weights, in evaluation mode. Raises InputError if they misfit."""
+        network = build(self.recipe, len(self.classes))
+        path = self.folder / MODEL
+        try:
+            network.load_state_dict(safetensors.torch.load_file(path))
+        except (RuntimeError, OSError, safetensors.SafetensorError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"{path} does not fit its recipe: {reason}") from error
+        return network.eval()
+
+
+def input_spec(recipe: Recipe) -> InputSpec:
+    """The recipe's resolution and resizing, as the contract says it."""
+    width, height = recipe.resolution
+    return InputSpec(width=width, height=height, fit=recipe.fit, resize=recipe.resize)
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Read a checkpoint's documents. Raises MissingError or InputError."""
+    if not (folder / MODEL).is_file():
+        raise MissingError(f"{folder} holds no {MODEL}; train first (edgefactory train)")
+    return Checkpoint(
+        folder,
+        file_digest(folder / MODEL),
+        _read(folder / RECIPE, Recipe),
+        _read(folder / METRICS, Metrics),
+        _read(folder / LINEAGE, TrainingLineage),
+    )
+
+
+def write_checkpoint(
+    folder: Path, weights: dict[str, Tensor], metrics: Metrics, lineage: TrainingLineage
+) -> None:
+    """Fill an existing empty folder."""
+    kept = {name: value.detach().cpu().contiguous() for name, value in sorted(weights.items())}
+    safetensors.torch.save_file(kept, folder / MODEL)
+    (folder / RECIPE).write_bytes(encode(lineage.recipe))
+    (folder / METRICS).write_bytes(encode(metrics))
+    (folder / LINEAGE).write_bytes(encode(lineage))
+
+
+def git_commit(folder: Path) -> str | None:
+    """The commit that `folder`'s repository is at, or None outside of one or without git."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"],  # noqa: S607 - git is found on PATH
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+T = TypeVar("T")
+
+
+def _read(path: Path, kind: type[T]) -> T:
+    try:
+        return read(path, kind)
+    except ContractMissingError as error:
+        raise MissingError(str(error)) from error
+    except EdgeRuntimeError as error:
+        raise InputError(str(error)) from error
