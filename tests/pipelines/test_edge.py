@@ -22,7 +22,9 @@ def silent(_done: int, _total: int, _what: str) -> None:
 
 
 def test_a_refusal_comes_with_its_own_line_and_kind(edge: Edge) -> None:
-    with pytest.raises(MissingError, match=r"the branch stopped at `edge-runtime once`: \w+"):
+    with pytest.raises(
+        MissingError, match=r"the branch stopped at `edge-runtime once`: .+ is not enrolled"
+    ):
         edge.call(["once", "--model", "cctv-person"], silent)
 
 

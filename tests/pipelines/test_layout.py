@@ -57,7 +57,7 @@ def test_a_workspace_gets_stages_parameters_policy_and_a_silent_dvc(tmp_path: Pa
     assert (tmp_path / "policy.yaml").read_bytes() == example_policy("cctv").read_bytes()
     config = (tmp_path / ".dvc" / "config").read_text()
     assert "analytics = false" in config
-    assert "no_scm = true" in config
+    assert config == (ROOT / ".dvc" / "config").read_text(), "the checkout's own, too"
 
 
 def test_what_the_user_edited_stays_and_what_is_asked_for_changes(tmp_path: Path) -> None:
@@ -73,6 +73,8 @@ def test_what_the_user_edited_stays_and_what_is_asked_for_changes(tmp_path: Path
     assert found["train"]["epochs"] == 7
     assert found["source"]["video"] == "/v/my.avi"
     assert found["branch"]["line"] == [1, 2, 3, 4]
+    assert found["release"]["licences"][0]["what"] == "footage my.avi"
+    assert found["release"]["licences"][1]["licence"] == "MIT"
     assert (tmp_path / "policy.yaml").read_text() == "# mine\n"
 
 

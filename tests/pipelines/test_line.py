@@ -126,7 +126,9 @@ def test_a_gate_that_says_no_stops_the_line_with_its_reason(copied: Path) -> Non
     policy.write_text(kept.replace("limit: 0.95", "limit: 0.9999"))
     done = demo(copied)
     assert done.returncode == 4
-    assert "digits are read" in done.stderr.splitlines()[-1]
+    reason, figures = done.stderr.splitlines()[-2:]
+    assert "digits are read" in reason
+    assert "edgefactory report" in figures
     assert "Traceback" not in done.stderr
     assert json.loads(done.stdout)["failed"] == "gate"
     policy.write_text(kept)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import yaml
 
 from edge_runtime.contract import file_digest
@@ -23,7 +24,7 @@ from edgefactory.pipelines.workspace import (
     read_mark,
     write_atomically,
 )
-from edgefactory.registry import example_policy
+from edgefactory.registry import ReleaseSettings, example_policy
 
 Line = Literal["cctv", "digits"]
 
@@ -116,9 +117,21 @@ def _write_params(wishes: Wishes, line: Line, workspace: Workspace) -> None:
     found["source"].update({name: str(file) for name, file in asked.items() if file})
     if wishes.count_line:
         found["branch"]["line"] = list(wishes.count_line)
+    if wishes.video or wishes.teacher:
+        found["release"]["licences"] = _licences(wishes)
     after = yaml.safe_dump(found, sort_keys=False)
     if after != before:
         write_atomically(path, after)
+
+
+def _licences(wishes: Wishes) -> list[dict[str, str]]:
+    """What a release says of its sources, where one of them is the user's own."""
+    footage, teacher = msgspec.to_builtins(ReleaseSettings().licences)
+    own = {"licence": "not stated", "source": "given by the user"}
+    return [
+        {"what": f"footage {wishes.video.name}", **own} if wishes.video else footage,
+        {"what": f"teacher {wishes.teacher.name}", **own} if wishes.teacher else teacher,
+    ]
 
 
 def _write_policy(line: Line, workspace: Workspace) -> None:
