@@ -63,10 +63,10 @@ class LabelSettings:
     threads: int = 2
     accept: float = 0.4  # 0..1, boxes from this score on are accepted
     queue: float = 0.2  # 0..1, from this score on they are queued for review; below: dropped
-    tile: float = 5 / 12  # this and the next two as in TeacherSettings
-    stride: float = 0.6
+    tile: float = 0.5  # this and the next two as in TeacherSettings
+    stride: float = 0.5
     tighten: bool = True  # boxes of the train part, against the scene's background
-    whole: bool = False
+    whole: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.queue <= self.accept <= 1:

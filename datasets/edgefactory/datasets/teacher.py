@@ -1,10 +1,10 @@
 """The general detector as a teacher: slow, tiled, run once over footage to label it.
 
 A small person is easier to find when it fills more of the network's 300x300 pixels, so the
-picture is cut into overlapping square tiles. A box that touches a tile's inner edge may be a cut
-person: it is dropped, since a neighbouring tile sees all of it. What remains is merged by
-non-maximum suppression. Persons should not be much larger than the tiles' overlap, a sixth of the
-picture's height by default; footage with larger ones wants larger tiles, or `whole`.
+picture is cut into overlapping square tiles, and taken as a whole too. A box that touches a
+tile's inner edge may be a cut person: it is dropped, since a neighbouring tile sees all of it.
+What remains is merged by non-maximum suppression. Persons that are larger than the tiles'
+overlap, a quarter of the picture's height by default, are found in the whole picture.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class TeacherSettings:
     engine: Engine = "openvino"
     precision: Precision = "f32"  # bf16: OpenVINO only
     threads: int = 1
-    tile: float = 5 / 12  # side of a square tile, as a share of the picture's shorter side
-    stride: float = 0.6  # at most, between neighbouring tiles, as a share of the tile
-    whole: bool = False  # also one pass over the whole picture: finds what a tile cannot hold
+    tile: float = 0.5  # side of a square tile, as a share of the picture's shorter side
+    stride: float = 0.5  # at most, between neighbouring tiles, as a share of the tile
+    whole: bool = True  # also one pass over the whole picture: finds what a tile cannot hold
     min_score: float = 0.05  # 0..1, boxes below are not reported
     nms_iou: float = 0.5  # of two boxes that overlap more, the better stays
     edge: float = 2.0  # pixels from an inner tile edge within which a box counts as cut

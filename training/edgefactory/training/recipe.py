@@ -32,6 +32,7 @@ class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shift: Share = 0.1  # a picture is moved by up to this share of its sides
     brightness: Share = 0.15  # grey levels are multiplied by 1 +- this
     offset: Annotated[float, msgspec.Meta(ge=0.0, le=255.0)] = 15.0  # and moved by +- this
+    paste: Share = 0.0  # probability that people of another picture of the still scene join
     noise: Annotated[float, msgspec.Meta(ge=0.0, le=255.0)] = 0.0  # deviation, grey levels
 
 

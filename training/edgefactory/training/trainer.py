@@ -43,6 +43,7 @@ from edgefactory.training.data import Examples, batches_an_epoch, epoch_batches,
 from edgefactory.training.evaluate import score
 from edgefactory.training.loss import loss_of
 from edgefactory.training.network import Classifier, Detector, Network, build
+from edgefactory.training.paste import Scene, pasted, scene_of
 from edgefactory.training.recipe import Recipe
 from edgefactory.training.tracking import Tracker
 
@@ -58,6 +59,7 @@ class _Run:
     optimizer: Any
     averaged: AveragedModel
     schedule: OneCycleLR
+    scene: Scene | None = None  # what `paste` draws from; made anew, not saved
     curve: list[Epoch] = field(default_factory=list)
 
     @property
@@ -96,6 +98,7 @@ def train(
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     run = _begin(fabric, recipe, len(snapshot.classes), len(learned))
+    run.scene = scene_of(learned) if recipe.augment.paste else None
     folder = scratch / _key(sha256, recipe)
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -194,9 +197,11 @@ def _step(
     index: Tensor,
     generator: torch.Generator,
 ) -> float:
-    pixels, targets = augmented(
-        learned.pictures[index], learned.targets.at(index), recipe.augment, generator
-    )
+    if run.scene is None:
+        pictures, wanted = learned.pictures[index], learned.targets.at(index)
+    else:
+        pictures, wanted = pasted(run.scene, index, recipe.augment.paste, generator)
+    pixels, targets = augmented(pictures, wanted, recipe.augment, generator)
     pixels = pixels.to(fabric.device, memory_format=torch.channels_last)
     run.optimizer.zero_grad()
     loss = loss_of(run.network(pixels), targets.to(fabric.device))
