@@ -14,6 +14,7 @@ def caveats(inputs: Inputs, summary: Summary) -> list[str]:
     return [
         *_truth(inputs, summary),
         *_sample(summary),
+        *_teacher(summary),
         *_executed(summary),
         *_cost(summary),
         *_branch(inputs, summary),
@@ -52,6 +53,15 @@ def _sample(summary: Summary) -> Iterator[str]:
         )
 
 
+def _teacher(summary: Summary) -> Iterator[str]:
+    if summary.teacher is not None:
+        yield (
+            "The teacher is the general detector with its default tiling. Smaller tiles make it "
+            "better and slower still, and its labels with it: better than this teacher is not "
+            "better than every way to run it."
+        )
+
+
 def _executed(summary: Summary) -> Iterator[str]:
     built = [name for name, figures in summary.specialist.items() if figures.n is None]
     if built:
@@ -84,7 +94,8 @@ def _branch(inputs: Inputs, summary: Summary) -> Iterator[str]:
         yield "Nobody annotated the crossings of this line, so the branch’s count is not checked."
     if edge.people_counted is not None and edge.true_count is not None:
         yield (
-            f"{edge.true_count} crossings are few: a count that is right here shows that the "
+            f"{edge.true_count} crossings are few, and for the public clip the tracker’s rules "
+            "were written while looking at these frames: a count that is right here shows that the "
             "chain works, not how often it miscounts."
         )
     if inputs.branch is not None and inputs.branch.install is not None:
