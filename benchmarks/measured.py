@@ -10,8 +10,8 @@ from edgefactory.compress import host
 
 
 @dataclass(frozen=True)
-class Floor:
-    """The bound that a metric must keep."""
+class Bound:
+    """What a metric must reach."""
 
     kind: Literal["at_least", "at_most"]
     bound: float
@@ -23,28 +23,31 @@ class Floor:
 
 @dataclass(frozen=True)
 class Measured:
-    """Metrics by name, the floors of some of them, and figures of others to compare with."""
+    """Metrics by name; `floor`, what arithmetic or the bare engine allows for some of them;
+    `bounds`, what they must reach; `peers`, figures of others to compare with."""
 
     metrics: Mapping[str, float]
-    floors: Mapping[str, Floor] = field(default_factory=dict)
+    floor: Mapping[str, float] = field(default_factory=dict)
+    bounds: Mapping[str, Bound] = field(default_factory=dict)
     peers: Mapping[str, object] = field(default_factory=dict)
 
     def broken(self) -> tuple[str, ...]:
-        """The metrics that do not keep their floor."""
+        """The metrics that do not reach their bound."""
         return tuple(
-            name for name, floor in self.floors.items() if not floor.holds(self.metrics[name])
+            name for name, bound in self.bounds.items() if not bound.holds(self.metrics[name])
         )
 
     def document(self, name: str, seconds: float) -> dict[str, object]:
         """The JSON object that a benchmark prints last."""
-        floors = {
-            metric: {floor.kind: floor.bound, "holds": floor.holds(self.metrics[metric])}
-            for metric, floor in self.floors.items()
+        bounds = {
+            metric: {bound.kind: bound.bound, "holds": bound.holds(self.metrics[metric])}
+            for metric, bound in self.bounds.items()
         }
         return {
             "name": name,
             "metrics": dict(self.metrics),
-            "floor": floors,
+            "floor": dict(self.floor),
+            "bounds": bounds,
             "peers": dict(self.peers),
             "host": msgspec.to_builtins(host()),
             "seconds": round(seconds, 1),

@@ -1,7 +1,7 @@
 """Lists the benchmarks, or runs one: `python benchmarks/run.py [NAME]`, long form with FULL=1.
 
 The last line on stdout is one JSON object; progress goes to stderr. Exit codes are those of
-`edgefactory`; 4 when a floor is broken.
+`edgefactory`; 4 when a bound is not reached.
 """
 
 import json
