@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,7 @@ from edge_runtime.contract import (
 from edgefactory.compress import CompressSettings, ProveSettings, compress, load_variants, prove
 from edgefactory.compress.subjects import teacher_file
 from edgefactory.compress.tensorrt import unavailable
-from edgefactory.datasets import Snapshot, read_snapshot, snapshot_digest
+from edgefactory.datasets import Snapshot, TeacherSettings, read_snapshot, snapshot_digest
 from edgefactory.datasets.errors import InputError, MissingError, TrustError
 from edgefactory.training import macs
 
@@ -190,13 +191,25 @@ def test_prove_refuses_a_teacher_that_is_not_there(
         prove(QUICK, variants, snapshot, tmp_path / "teacher.onnx", tmp_path / "e", _quiet)
 
 
+@pytest.mark.parametrize(("whole", "passes"), [(True, 2), (False, 1)])
+def test_the_teacher_looks_as_the_settings_say(
+    detector: bytes, snapshot: Path, tmp_path: Path, whole: bool, passes: int
+) -> None:
+    (tmp_path / "teacher.onnx").write_bytes(detector)
+    looks = TeacherSettings(tile=1.0, whole=whole)
+    with teacher_file(tmp_path / "teacher.onnx", read_snapshot(snapshot), looks) as master:
+        tiled = master.tiled(master.subject("onnxruntime", "f32", 1))
+        assert tiled.settings == replace(looks, engine="onnxruntime")
+        assert tiled.passes_per_frame(400, 400) == passes
+
+
 def test_the_teacher_must_be_the_one_that_labelled(snapshot: Path, tmp_path: Path) -> None:
     text = (snapshot / "manifest.json").read_text().replace("human:tester", "teacher:" + "0" * 64)
     (tmp_path / "teacher.onnx").write_bytes(b"another")
     data = msgspec.json.decode(text, type=Snapshot)
     with (
         pytest.raises(InputError, match="the snapshot was labelled by 000000000000"),
-        teacher_file(tmp_path / "teacher.onnx", data),
+        teacher_file(tmp_path / "teacher.onnx", data, TeacherSettings()),
     ):
         pass
 

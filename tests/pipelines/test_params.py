@@ -68,6 +68,14 @@ def test_shipped_parameters_are_accepted_by_training_and_compression(path: Path)
     settings(params["prove"], ProveSettings, "prove")
 
 
+def test_the_teacher_is_judged_as_it_labelled() -> None:
+    from edgefactory.pipelines.commands.prove import wanted
+
+    found = wanted({"label": {"tile": 0.4, "whole": False, "accept": 0.6}, "prove": {"rounds": 2}})
+    assert (found.tile, found.stride, found.whole, found.rounds) == (0.4, 0.5, False, 2)
+    assert wanted({"label": {"tile": 0.4}, "prove": {"tile": 0.6}}).tile == 0.6
+
+
 def test_shipped_policies_are_there() -> None:
     assert example_policy("cctv").is_file()
     assert example_policy("digits").is_file()

@@ -99,7 +99,8 @@ def prove(
         )
     with ExitStack() as stack:
         models = specialists(made, variants, settings.threads)
-        master = stack.enter_context(teacher_file(teacher, data)) if teacher else None
+        looks = TeacherSettings(tile=settings.tile, stride=settings.stride, whole=settings.whole)
+        master = stack.enter_context(teacher_file(teacher, data, looks)) if teacher else None
         bench = _Bench(settings, made, data, snapshot, found, models, master, host(), progress)
         prove_task = _prove_detection if data.task == "detection" else _prove_classification
         result = prove_task(bench)
@@ -318,7 +319,7 @@ def _static_teacher(bench: _Bench) -> list[Evidence]:
     item = bench.data.split("test")[0]
     engine, precisions = _teacher_on(bench)
     subject = bench.master.subject(engine, precisions[0], bench.settings.threads)
-    passes = len(tiles(item.width, item.height, TeacherSettings()))
+    passes = len(tiles(item.width, item.height, bench.master.looks))
     count = Figure(macs(bench.master.path) * passes, 1)
     size = Figure(len(bench.master.content), 1)
     return [

@@ -35,7 +35,8 @@ class ProveSettings(Struct, frozen=True, forbid_unknown_fields=True):
     round each variant's engine sees `latency_pictures` pictures `repeats` times and its whole way
     from picture to decisions is gone once; the teacher sees `teacher_pictures` pictures once.
     `bootstrap`: resamples of the pictures for an interval. `lowest_score`: decisions below are
-    neither judged nor kept in predictions.json.
+    neither judged nor kept in predictions.json. `tile`, `stride` and `whole`: how the teacher looks
+    at a picture, as in `TeacherSettings`; it should be as it did when it labelled.
     """
 
     threads: Count = 1
@@ -49,3 +50,6 @@ class ProveSettings(Struct, frozen=True, forbid_unknown_fields=True):
     score_tolerance: Share = 0.05
     iou_tolerance: Share = 0.85
     lowest_score: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.05
+    tile: float = 0.5
+    stride: float = 0.5
+    whole: bool = True

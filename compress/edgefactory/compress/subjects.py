@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -130,6 +130,7 @@ class TeacherFile:
     content: bytes
     path: Path
     label: int
+    looks: TeacherSettings
     sha256: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -141,7 +142,8 @@ class TeacherFile:
 
     def tiled(self, subject: Subject) -> TiledTeacher:
         """The tiled teacher as `subject` says."""
-        settings = TeacherSettings(
+        settings = replace(
+            self.looks,
             engine="openvino" if subject.engine == "openvino" else "onnxruntime",
             precision="bf16" if subject.precision == "bf16" else "f32",
             threads=subject.threads,
@@ -163,7 +165,7 @@ class TeacherFile:
         )
         width, height = input_size(self.content, "the teacher")
         spec = InputSpec(width=width, height=height, resize="pillow-bilinear")
-        windows = tiles(picture.shape[1], picture.shape[0], TeacherSettings())
+        windows = tiles(picture.shape[1], picture.shape[0], self.looks)
         batches = [preprocess(picture[y0:y1, x0:x1], spec)[0][None] for x0, y0, x1, y1 in windows]
 
         def run() -> None:
@@ -174,8 +176,8 @@ class TeacherFile:
 
 
 @contextmanager
-def teacher_file(path: Path, snapshot: Snapshot) -> Iterator[TeacherFile]:
-    """The teacher at `path`, read once.
+def teacher_file(path: Path, snapshot: Snapshot, looks: TeacherSettings) -> Iterator[TeacherFile]:
+    """The teacher at `path`, read once; it tiles a picture as `looks` says.
 
     Raises InputError when it is not the model that labelled `snapshot`.
     """
@@ -196,4 +198,4 @@ def teacher_file(path: Path, snapshot: Snapshot) -> Iterator[TeacherFile]:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "teacher.onnx"
         copy.write_bytes(content)
-        yield TeacherFile(content, copy, label)
+        yield TeacherFile(content, copy, label, looks)

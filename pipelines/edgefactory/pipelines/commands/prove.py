@@ -1,15 +1,23 @@
 """Measure every variant and the teacher on the held-out pictures: evidence/.
 
-Reads the section `prove`. Each figure names the digest of the very file that was executed.
+Reads the section `prove`, and from `label` how the teacher looks at a picture, so that it is judged
+as it labelled. Each figure names the digest of the very file that was executed.
 """
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from edgefactory.pipelines.outcome import Outcome
 from edgefactory.pipelines.screen import Screen
 
+if TYPE_CHECKING:
+    from edgefactory.compress import ProveSettings
+
 HELP = "measure variants and teacher on held-out pictures"
 STAGE: str | None = "prove"
+
+TILING = ("tile", "stride", "whole")
 
 
 def options(parser: ArgumentParser) -> None:
@@ -19,24 +27,33 @@ def options(parser: ArgumentParser) -> None:
 def run(args: Namespace, screen: Screen) -> Outcome:
     """variants/, snapshot/ and input/teacher -> evidence/."""
     from edgefactory.pipelines.inputs import source_file
-    from edgefactory.pipelines.params import read_params, settings
+    from edgefactory.pipelines.params import read_params
     from edgefactory.pipelines.workspace import Workspace
 
     workspace = Workspace(args.workspace)
-    section = read_params(workspace.params)["prove"]
+    params = read_params(workspace.params)
     variants = workspace.require("variants", "edgefactory compress")
     snapshot = workspace.require("snapshot", "edgefactory data snapshot")
     teacher = source_file(workspace.teacher)
     screen.progress(0, 0, "starting up")
-    from edgefactory.compress import ProveSettings
     from edgefactory.compress import prove as measure
 
-    wanted = settings(section, ProveSettings, "params.yaml: prove")
-    book = measure(wanted, variants, snapshot, teacher, workspace / "evidence", screen.progress)
+    book = measure(
+        wanted(params), variants, snapshot, teacher, workspace / "evidence", screen.progress
+    )
     figures: dict[str, dict[str, float]] = {}
     for item in book.items:
         figures.setdefault(item.subject, {}).setdefault(item.metric, item.value)
     return Outcome(_headline(figures, len(book.items)), {"figures": figures})
+
+
+def wanted(params: Mapping[str, Mapping[str, object]]) -> "ProveSettings":
+    """How to prove, by the sections `prove` and `label`; InputError for what they must not hold."""
+    from edgefactory.compress import ProveSettings
+    from edgefactory.pipelines.params import settings
+
+    looks = {key: params["label"][key] for key in TILING if key in params["label"]}
+    return settings({**looks, **params["prove"]}, ProveSettings, "params.yaml: prove")
 
 
 def _headline(figures: dict[str, dict[str, float]], count: int) -> str:

@@ -56,9 +56,9 @@ def _sample(summary: Summary) -> Iterator[str]:
 def _teacher(summary: Summary) -> Iterator[str]:
     if summary.teacher is not None:
         yield (
-            "The teacher is the general detector with its default tiling. Smaller tiles make it "
-            "better and slower still, and its labels with it: better than this teacher is not "
-            "better than every way to run it."
+            "The teacher is the general detector, tiled as it was for the labels. Other tiles can "
+            "make it better, slower still, and its labels with it: better than this teacher is "
+            "not better than every way to run it."
         )
 
 
