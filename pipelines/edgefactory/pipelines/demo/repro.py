@@ -42,18 +42,21 @@ class Run:
 def reproduce(workspace: Workspace, edge_python: Path, verbose: bool) -> Run:
     """Bring every stage of `workspace` up to date.
 
-    Raises KeyboardInterrupt when it was interrupted between two stages, EdgefactoryError when
-    DVC itself cannot go on or a stage was ended from outside.
+    Raises KeyboardInterrupt when it was interrupted and no stage has said so, EdgefactoryError
+    when DVC itself cannot go on or a stage was ended from outside.
     """
     run_id, started = uuid.uuid4().hex, time.monotonic()
     forget_failure(workspace)
-    code = _dvc(workspace, _environment(edge_python, run_id), verbose)
+    code, asked = _dvc(workspace, _environment(edge_python, run_id), verbose)
     seconds = time.monotonic() - started
     done = tuple(stage.name for stage in LINE if _belongs(workspace, stage.name, run_id))
     unchanged = tuple(stage.name for stage in LINE if stage.name not in done)
+    failure = read_failure(workspace) if code else None
+    if asked and (failure is None or not failure.shown):
+        # It came between two stages, or a library swallowed it and the stage went on to its end.
+        raise KeyboardInterrupt
     if code == 0:
         return Run(seconds, done, unchanged)
-    failure = read_failure(workspace)
     if failure is None:
         raise EdgefactoryError(f"the line stopped: {_why(workspace)}")
     if not failure.shown:
@@ -66,7 +69,8 @@ def forget_failure(workspace: Workspace) -> None:
     (workspace.state / "failed.json").unlink(missing_ok=True)
 
 
-def _dvc(workspace: Workspace, environment: dict[str, str], verbose: bool) -> int:
+def _dvc(workspace: Workspace, environment: dict[str, str], verbose: bool) -> tuple[int, bool]:
+    """DVC's exit code, and whether it was asked to end."""
     command = [sys.executable, "-m", "dvc", "repro", *([] if verbose else ["--quiet"])]
     process = subprocess.Popen(
         command,
@@ -76,13 +80,14 @@ def _dvc(workspace: Workspace, environment: dict[str, str], verbose: bool) -> in
         stdout=sys.stderr,
         process_group=0,  # signals reach it through us alone, so each stage gets one
     )
-    with _forwarding(process):
-        return process.wait()
+    with _forwarding(process) as asked:
+        code = process.wait()
+    return code, bool(asked)
 
 
 @contextlib.contextmanager
-def _forwarding(process: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """Pass what would end us on to the line, and let it end in its own words."""
+def _forwarding(process: "subprocess.Popen[bytes]") -> Iterator[list[int]]:
+    """Pass what would end us on to the line, and let it end in its own words; lists the signals."""
     asked: list[int] = []
 
     def forward(number: int, _frame: FrameType | None) -> None:
@@ -106,13 +111,11 @@ def _forwarding(process: "subprocess.Popen[bytes]") -> Iterator[None]:
     }
     before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
     try:
-        yield
+        yield asked
     finally:
         signal.alarm(0)
         for number, handler in before.items():
             signal.signal(number, handler)
-    if asked and process.returncode == 0:
-        raise KeyboardInterrupt
 
 
 def _environment(edge_python: Path, run_id: str) -> dict[str, str]:
