@@ -158,6 +158,7 @@ class _OrtSession:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.x64quantprecision", "1")  # as at the edge
         try:
             self._session = ort.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"]

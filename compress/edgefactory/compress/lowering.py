@@ -16,7 +16,6 @@ from edgefactory.compress.graph import Graph, attributes, parse
 from edgefactory.compress.portable import CENTRED, check_portable
 
 _ZERO = "zero_point.u8"
-_ZERO_S8 = "zero_point.s8"
 _OFFSET = 128
 
 
@@ -28,7 +27,6 @@ def lower(portable: bytes) -> bytes:
     graph = parse(portable, "the portable INT8 model")
     check_portable(graph)
     graph.constant(_ZERO, np.asarray(_OFFSET, np.uint8))
-    graph.constant(_ZERO_S8, np.asarray(0, np.int8))
     for node in list(graph.nodes):
         if node.op_type == "QuantizeLinear":
             _lower_activation(graph, node)
@@ -71,7 +69,9 @@ def _lower_convolution(graph: Graph, conv: NodeProto) -> None:
         or quantize.op_type != "QuantizeLinear"
     ):
         return
-    inputs = [data.input[0], data.input[1], _ZERO, weight.input[0], weight.input[1], _ZERO_S8]
+    # A zero point of its own: ONNX Runtime renames it with the weights where it rewrites both.
+    zero = graph.constant(f"{conv.name}.zero_point.s8", np.asarray(0, np.int8))
+    inputs = [data.input[0], data.input[1], _ZERO, weight.input[0], weight.input[1], zero]
     inputs += [quantize.input[1], _ZERO]
     if len(conv.input) > 2:
         inputs.append(_bias(graph, conv, data, weight))
