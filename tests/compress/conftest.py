@@ -15,8 +15,7 @@ import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 from PIL import Image
 
-from edge_runtime.contract import encode
-from edgefactory.datasets import Item, Label, Snapshot, Split
+from edgefactory.datasets import Item, Label, Snapshot, Split, header_of, write_manifest
 
 UInt8 = npt.NDArray[np.uint8]
 MakeDetector = Callable[..., bytes]
@@ -185,7 +184,6 @@ def write_snapshot(folder: Path, task: str) -> Path:
                  split, (label,))
         )  # fmt: skip
     manifest = Snapshot(
-        schema="snapshot/1",
         name="tiny",
         task="detection" if task == "detection" else "classification",
         classes=("person",) if task == "detection" else ("0", "1"),
@@ -193,5 +191,5 @@ def write_snapshot(folder: Path, task: str) -> Path:
         truth_sha256=None,
         items=tuple(items),
     )
-    (folder / "manifest.json").write_bytes(encode(manifest))
+    write_manifest(folder, header_of(manifest), manifest.items)
     return folder

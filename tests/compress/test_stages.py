@@ -20,7 +20,15 @@ from edge_runtime.contract import (
 from edgefactory.compress import CompressSettings, ProveSettings, compress, load_variants, prove
 from edgefactory.compress.subjects import teacher_file
 from edgefactory.compress.tensorrt import unavailable
-from edgefactory.datasets import Snapshot, TeacherSettings, read_snapshot, snapshot_digest
+from edgefactory.datasets import (
+    TeacherSettings,
+    read_header,
+    read_manifest,
+    read_snapshot,
+    snapshot_digest,
+    stream_items,
+    write_manifest,
+)
 from edgefactory.datasets.errors import InputError, MissingError, TrustError
 from edgefactory.training import macs
 
@@ -48,7 +56,7 @@ def _checkpoint(snapshot: Path, folder: Path) -> Path:
     lineage = TrainingLineage(
         schema="lineage/1",
         git_commit=None,
-        snapshot_sha256=snapshot_digest(data),
+        snapshot_sha256=snapshot_digest(snapshot),
         teacher_sha256=None,
         classes=data.classes,
         seed=0,
@@ -92,7 +100,7 @@ def test_compress_writes_each_variant_with_the_digests_of_its_files(
 ) -> None:
     made = load_variants(variants)
     assert {v.name for v in made.variants} >= CPU_VARIANTS
-    assert made.snapshot_sha256 == file_digest(snapshot / "manifest.json")
+    assert made.snapshot_sha256 == file_digest(snapshot / "manifest.jsonl")
     for variant in made.variants:
         assert variant.main in variant.files
         for name, ref in variant.files.items():
@@ -164,8 +172,8 @@ def test_the_stages_refuse_another_snapshot(
 ) -> None:
     other = tmp_path / "other"
     shutil.copytree(snapshot, other)
-    manifest = json.loads((other / "manifest.json").read_text())
-    (other / "manifest.json").write_bytes(msgspec.json.encode({**manifest, "name": "renamed"}))
+    header = msgspec.structs.replace(read_header(other), name="renamed")
+    write_manifest(other, header, [*stream_items(other)])
     with pytest.raises(InputError, match=r"other is snapshot .*, the checkpoint was trained on"):
         compress(CompressSettings(), checkpoint, other, tmp_path / "v", _quiet)
     with pytest.raises(InputError, match=r"other is snapshot .*, the variants were made from"):
@@ -204,9 +212,10 @@ def test_the_teacher_looks_as_the_settings_say(
 
 
 def test_the_teacher_must_be_the_one_that_labelled(snapshot: Path, tmp_path: Path) -> None:
-    text = (snapshot / "manifest.json").read_text().replace("human:tester", "teacher:" + "0" * 64)
+    manifest = snapshot / "manifest.jsonl"
+    manifest.write_text(manifest.read_text().replace("human:tester", "teacher:" + "0" * 64))
     (tmp_path / "teacher.onnx").write_bytes(b"another")
-    data = msgspec.json.decode(text, type=Snapshot)
+    data = read_manifest(snapshot)
     with (
         pytest.raises(InputError, match="the snapshot was labelled by 000000000000"),
         teacher_file(tmp_path / "teacher.onnx", data, TeacherSettings()),
@@ -217,3 +226,13 @@ def test_the_teacher_must_be_the_one_that_labelled(snapshot: Path, tmp_path: Pat
 def test_unknown_settings_are_refused() -> None:
     with pytest.raises(msgspec.ValidationError, match="unknown field `calibrate`"):
         msgspec.convert({"calibrate": 3}, CompressSettings)
+
+
+def test_a_snapshot_without_a_test_split_cannot_be_proven(
+    variants: Path, snapshot: Path, tmp_path: Path
+) -> None:
+    other = shutil.copytree(snapshot, tmp_path / "other")
+    learned = [item for item in stream_items(other) if item.split != "test"]
+    write_manifest(other, read_header(other), learned)
+    with pytest.raises(InputError, match="the split test is empty"):
+        prove(QUICK, variants, other, None, tmp_path / "e", _quiet)

@@ -348,9 +348,7 @@ def test_pictures_are_named_by_their_content(line: Callable[[bool], Path]) -> No
     folder = line(False)
     out = folder / "snapshot"
     found = build_snapshot(SnapshotSettings(), folder / "footage", folder / "labels", out)
-    assert (
-        snapshot_digest(found) == hashlib.sha256((out / "manifest.json").read_bytes()).hexdigest()
-    )
+    assert snapshot_digest(out) == hashlib.sha256((out / "manifest.jsonl").read_bytes()).hexdigest()
     item = found.items[0]
     assert hashlib.sha256((out / item.file).read_bytes()).hexdigest() == item.id
     assert load_picture(out, item).shape == (48, 64, 3)
@@ -366,9 +364,9 @@ def test_pictures_are_named_by_their_content(line: Callable[[bool], Path]) -> No
 
 def test_the_same_input_gives_the_same_snapshot(line: Callable[[bool], Path]) -> None:
     folder = line(False)
-    a = build_snapshot(SnapshotSettings(), folder / "footage", folder / "labels", folder / "a")
-    b = build_snapshot(SnapshotSettings(), folder / "footage", folder / "labels", folder / "b")
-    assert snapshot_digest(a) == snapshot_digest(b)
+    for name in ("a", "b"):
+        build_snapshot(SnapshotSettings(), folder / "footage", folder / "labels", folder / name)
+    assert snapshot_digest(folder / "a") == snapshot_digest(folder / "b")
 
 
 def test_identical_pictures_are_kept_once_for_the_test(
@@ -396,16 +394,16 @@ def test_labels_of_other_footage_are_refused(
 def test_an_unknown_key_is_named(line: Callable[[bool], Path]) -> None:
     folder = line(False)
     build_snapshot(SnapshotSettings(), folder / "footage", folder / "labels", folder / "snapshot")
-    manifest = folder / "snapshot" / "manifest.json"
-    manifest.write_bytes(manifest.read_bytes().replace(b'"name"', b'"nickname": "x", "name"', 1))
-    with pytest.raises(InputError, match=r"manifest\.json.*nickname"):
+    manifest = folder / "snapshot" / "manifest.jsonl"
+    manifest.write_bytes(manifest.read_bytes().replace(b'"name"', b'"nickname":"x","name"', 1))
+    with pytest.raises(InputError, match=r"manifest\.jsonl.*nickname"):
         read_snapshot(folder / "snapshot")
 
 
 def test_a_file_name_cannot_leave_the_snapshot(line: Callable[[bool], Path]) -> None:
     folder = line(False)
     build_snapshot(SnapshotSettings(), folder / "footage", folder / "labels", folder / "snapshot")
-    manifest = folder / "snapshot" / "manifest.json"
+    manifest = folder / "snapshot" / "manifest.jsonl"
     manifest.write_bytes(manifest.read_bytes().replace(b'"images/', b'"../', 1))
     with pytest.raises(InputError):
         read_snapshot(folder / "snapshot")

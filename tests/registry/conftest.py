@@ -29,6 +29,7 @@ from edge_runtime.contract import (
     encode,
 )
 from edgefactory.datasets.documents import Item, Label, Snapshot
+from edgefactory.datasets.manifest import header_of, write_manifest
 from edgefactory.registry import (
     ReleaseSettings,
     build_release,
@@ -114,12 +115,14 @@ def write(path: Path, data: bytes) -> FileRef:
 
 def make_line(folder: Path, weights: bytes = b"weights") -> Line:
     line = Line(folder)
-    manifest = write(folder / "snapshot" / "manifest.json", encode(_snapshot()))
+    (folder / "snapshot").mkdir(parents=True)
+    snapshot = _snapshot()
+    snapshot_sha256 = write_manifest(folder / "snapshot", header_of(snapshot), snapshot.items)
     checkpoint = write(folder / "checkpoint" / "model.safetensors", weights)
     lineage = CheckpointLineage(
         schema="lineage/1",
         git_commit=None,
-        snapshot_sha256=manifest.sha256,
+        snapshot_sha256=snapshot_sha256,
         teacher_sha256=TEACHER,
         classes=("person",),
         seed=0,
@@ -135,7 +138,7 @@ def make_line(folder: Path, weights: bytes = b"weights") -> Line:
         input=InputSpec(384, 288),
         output=OutputSpec(("boxes", "scores", "labels")),
         checkpoint_sha256=checkpoint.sha256,
-        snapshot_sha256=manifest.sha256,
+        snapshot_sha256=snapshot_sha256,
         variants=(
             _variant(line, "onnx-fp32", "onnxruntime", "f32", {"model.onnx": weights + b" f32"}),
             _variant(line, "onnx-int8", "onnxruntime", "int8", {"model.onnx": weights + b" i8"}),
@@ -151,7 +154,7 @@ def make_line(folder: Path, weights: bytes = b"weights") -> Line:
     )
     write(line.variants / "variants.json", encode(made))
     measured = made.variants[:3]
-    write(line.evidence / "evidence.json", encode(_book(measured, manifest.sha256)))
+    write(line.evidence / "evidence.json", encode(_book(measured, snapshot_sha256)))
     write(line.evidence / "operating_point.json", encode(OperatingPoint(0.4, "best F1 on val")))
     picture = FileRef(digest(b"a png"), 5)
     write(line.evidence / "golden" / f"{picture.sha256}.png", b"a png")
@@ -188,7 +191,6 @@ def _snapshot() -> Snapshot:
         )
 
     return Snapshot(
-        schema="snapshot/1",
         name="cctv",
         task="detection",
         classes=("person",),

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime.contract import encode
-from edgefactory.datasets import Item, Label, Snapshot, Split
+from edgefactory.datasets import Item, Label, Snapshot, Split, header_of, write_manifest
 
 SIDE = (64, 48)
 ORIGIN = "teacher:" + "0" * 64
@@ -65,7 +64,6 @@ def write_snapshot(folder: Path, task: str, count: int = 20) -> Path:
             )
         )
     snapshot = Snapshot(
-        schema="snapshot/1",
         name="toy",
         task="detection" if task == "detection" else "classification",
         classes=("person",) if task == "detection" else ("dark", "light"),
@@ -73,7 +71,7 @@ def write_snapshot(folder: Path, task: str, count: int = 20) -> Path:
         truth_sha256=None,
         items=tuple(items),
     )
-    (folder / "manifest.json").write_bytes(encode(snapshot))
+    write_manifest(folder, header_of(snapshot), snapshot.items)
     return folder
 
 

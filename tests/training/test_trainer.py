@@ -54,7 +54,7 @@ def test_a_checkpoint_says_what_it_is_and_comes_back(snapshot: Path, tmp_path: P
     assert (made.input.width, made.input.height) == TINY.resolution
     assert made.output.names == ("boxes", "scores", "labels")
     assert [point.epoch for point in made.metrics.epochs] == [1, 2, 3, 4]
-    assert made.lineage.snapshot_sha256 == file_digest(snapshot / "manifest.json")
+    assert made.lineage.snapshot_sha256 == file_digest(snapshot / "manifest.jsonl")
     assert made.lineage.teacher_sha256 == "0" * 64
     assert made.sha256 == file_digest(made.folder / "model.safetensors")
     assert not any((tmp_path / "scratch").iterdir())

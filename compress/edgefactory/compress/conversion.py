@@ -51,7 +51,7 @@ def compress(
     """
     trained = load_checkpoint(checkpoint)
     data = read_snapshot(snapshot)
-    check_lineage(trained, snapshot_digest(data), snapshot)
+    check_lineage(trained, snapshot_digest(snapshot), snapshot)
     progress(0, _STEPS, "exporting FP32 ONNX")
     work = _Work(
         settings, _exported(trained), _calibration(settings, trained, data, snapshot), progress

@@ -58,6 +58,7 @@ from edgefactory.datasets import (
     TeacherSettings,
     load_picture,
     read_snapshot,
+    require_splits,
     snapshot_digest,
 )
 from edgefactory.datasets.documents import read_document
@@ -91,7 +92,8 @@ def prove(
     """
     made = load_variants(variants)
     data = read_snapshot(snapshot)
-    found = snapshot_digest(data)
+    require_splits(data, ("val", "test"), str(snapshot))
+    found = snapshot_digest(snapshot)
     if made.snapshot_sha256 != found:
         raise InputError(
             f"{snapshot} is snapshot {found[:12]}…, the variants were made from "

@@ -23,9 +23,12 @@ Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 RelativeFile = Annotated[str, Meta(pattern=r"^([A-Za-z0-9_-]+/)?[A-Za-z0-9_-]+\.jpg$")]
+ImageFile = Annotated[str, Meta(pattern=r"^images/[0-9a-f]{64}\.(jpg|png)$")]
+BoundId = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
 Box = tuple[float, float, float, float]
 Task = Literal["detection", "classification"]
 Split = Literal["train", "val", "test"]
+Labeller = Literal["human", "teacher", "imported"]
 State = Literal["accepted", "queued", "rejected", "reviewed"]
 
 Progress = Callable[[int, int, str], None]
@@ -77,11 +80,12 @@ class Footage(Struct, frozen=True, forbid_unknown_fields=True):
     vouchers: tuple[Voucher, ...] = ()
 
 
-class Label(Struct, frozen=True, forbid_unknown_fields=True):
+class Label(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What somebody says is in a picture: who (`origin`), how sure, and what became of it.
 
     `origin` is `teacher:<sha256 of the model>`, `human:<who>` or `imported:<source>`.
     `box` is None for a label of the whole picture. `ignore` marks what is not to be judged.
+    `bound` names the `ErrorBound` of the snapshot that speaks of this label, if one does.
     """
 
     class_: str = field(name="class")
@@ -90,6 +94,7 @@ class Label(Struct, frozen=True, forbid_unknown_fields=True):
     score: Share
     state: State
     ignore: bool = False
+    bound: BoundId | None = None
 
 
 class FrameLabels(Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,11 +114,15 @@ class Labels(Struct, frozen=True, forbid_unknown_fields=True):
     frames: tuple[FrameLabels, ...]
 
 
-class Item(Struct, frozen=True, forbid_unknown_fields=True):
-    """One picture of a snapshot; `id` is the SHA-256 of the image file's bytes."""
+class Item(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One picture of a snapshot; `id` is the SHA-256 of the image file's bytes.
+
+    `name` is what the picture was called where it came from, unique in a snapshot. `reviewed`:
+    a person has seen the whole picture, so what carries no label is not there.
+    """
 
     id: Sha256
-    file: RelativeFile
+    file: ImageFile
     width: Pixels
     height: Pixels
     source: Name
@@ -121,21 +130,63 @@ class Item(Struct, frozen=True, forbid_unknown_fields=True):
     captured_at: float
     split: Split
     labels: tuple[Label, ...]
+    name: Annotated[str, Meta(min_length=1, max_length=1000)] | None = None
+    reviewed: bool = False
 
 
-class Snapshot(Struct, frozen=True, forbid_unknown_fields=True):
-    """`manifest.json`: a fixed, checked data set; `test_labels` says who labelled the test."""
+class ErrorBound(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """With `confidence`, at most `max_error` of the `labels` labels that name this bound are wrong.
 
-    schema: Literal["snapshot/1"]
+    It speaks of exactly these labels: where one of them is taken away, added or changed, it ends.
+    `checked` labels were compared with what people said, `wrong` of them were not right.
+    """
+
+    id: BoundId
+    classes: tuple[Name, ...]
+    max_error: Share
+    confidence: Share
+    threshold: Share
+    labels: Count
+    checked: Count
+    wrong: Count
+    method: Name
+    teacher: Name
+
+
+class Header(
+    Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    tag_field="schema",
+    tag="snapshot/2",
+):
+    """What a snapshot says of itself: the first line of `manifest.jsonl`.
+
+    `test_labels` says who labelled the test split.
+    """
+
     name: Name
     task: Task
     classes: tuple[Name, ...]
-    test_labels: Literal["human", "teacher", "imported"]
-    truth_sha256: Sha256 | None
+    test_labels: Labeller
+    truth_sha256: Sha256 | None = None
+    bounds: tuple[ErrorBound, ...] = ()
+
+
+class Snapshot(Struct, frozen=True):
+    """A fixed, checked data set in memory: its header's values and its items."""
+
+    name: str
+    task: Task
+    classes: tuple[str, ...]
+    test_labels: Labeller
+    truth_sha256: str | None
     items: tuple[Item, ...]
+    bounds: tuple[ErrorBound, ...] = ()
 
     def split(self, split: Split) -> tuple[Item, ...]:
-        """The items of one split, in order of source and time."""
+        """The items of one split, in the manifest's order."""
         return tuple(item for item in self.items if item.split == split)
 
 

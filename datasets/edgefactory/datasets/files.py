@@ -23,8 +23,7 @@ def fresh_folder(out: Path, marker: str) -> Iterator[Path]:
     killed run left beside `out` is removed; two runs at once into one folder are not supported.
     """
     with storage_errors(out):
-        if out.exists() and not (out / marker).is_file() and (out.is_file() or any(out.iterdir())):
-            raise InputError(f"{out} exists and holds no {marker}: it is not replaced")
+        require_replaceable(out, marker)
         out.parent.mkdir(parents=True, exist_ok=True)
         work, old = (out.with_name(f".{out.name}.{part}") for part in ("partial", "old"))
         try:
@@ -38,6 +37,18 @@ def fresh_folder(out: Path, marker: str) -> Iterator[Path]:
         finally:
             for left in (work, old):
                 shutil.rmtree(left, ignore_errors=True)
+
+
+def require_replaceable(out: Path, *markers: str) -> None:
+    """Raise `InputError` when `out` is there, is not empty and holds none of the files `markers`.
+
+    Long work asks this before it starts; `fresh_folder` asks it in any case.
+    """
+    with storage_errors(out):
+        if not out.exists() or any((out / marker).is_file() for marker in markers):
+            return
+        if out.is_file() or any(out.iterdir()):
+            raise InputError(f"{out} exists and holds no {markers[0]}: it is not replaced")
 
 
 def write_file(path: Path, content: bytes) -> None:

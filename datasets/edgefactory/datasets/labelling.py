@@ -9,14 +9,12 @@ the scratch folder.
 
 from __future__ import annotations
 
-import hashlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,9 +33,9 @@ from edgefactory.datasets.files import (
     file_sha256,
     fresh_folder,
     read_bytes,
-    storage_errors,
     write_file,
 )
+from edgefactory.datasets.journal import Journal, journal_path
 from edgefactory.datasets.teacher import (
     Detections,
     Engine,
@@ -50,7 +48,6 @@ from edgefactory.datasets.teacher import (
 from edgefactory.datasets.tightening import PICTURES, background, tightened
 
 _MAX_PICTURE_BYTES: Final = 64 * 2**20
-_MAX_JOURNAL_BYTES: Final = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +119,16 @@ def _taught(
     digest = file_sha256(settings.teacher, "teacher")
     parameters = _parameters(settings, looks)
     wanted = [p for p in source.pictures if source.truth_sha256 is None or p.part == "train"]
-    journal = Journal(scratch, digest, source.source_sha256, parameters)
-    done = journal.read()
+    key = [digest, source.source_sha256, parameters]
+    journal = Journal(journal_path(scratch, "labels", key), FrameLabels)
+    done = {entry.frame: entry for entry in journal.read()}
     label_one: Callable[[Picture], Detections] | None = None
     for count, picture in enumerate(wanted, start=1):
         if picture.frame not in done:
             label_one = label_one or _labeller(settings, looks, source, folder)
             found = label_one(picture)
             done[picture.frame] = judged(picture.frame, found, f"teacher:{digest}", settings)
-            journal.append(done[picture.frame])
+            journal.append([done[picture.frame]])
         report(count, len(wanted), f"frame {picture.frame}")
     frames = tuple(done[picture.frame] for picture in wanted)
     return Labels("labels/1", source.source_sha256, digest, parameters, frames)
@@ -182,10 +180,10 @@ def decode_picture(content: bytes, path: Path) -> NDArray[np.uint8]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(io.BytesIO(content), formats=("JPEG",)) as image:
+        with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
             return np.asarray(image.convert("RGB"))
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"picture {path} is not a JPEG that can be decoded: {error}") from error
+        raise InputError(f"picture {path} is no JPEG or PNG that decodes: {error}") from error
 
 
 def _teacher_settings(settings: LabelSettings) -> TeacherSettings:
@@ -212,41 +210,3 @@ def _parameters(
     chosen = {key: value for key, value in asdict(looks).items() if key != "threads"}
     judged_by = {"accept": settings.accept, "queue": settings.queue, "tighten": settings.tighten}
     return {**chosen, **judged_by}
-
-
-class Journal:
-    """Append-only JSON lines of finished pictures, for one teacher, footage and parameters.
-
-    A line that was cut off by a kill is ignored; its picture is done again.
-    """
-
-    def __init__(
-        self,
-        scratch: Path,
-        teacher_sha256: str,
-        source_sha256: str,
-        parameters: Mapping[str, str | int | float | bool],
-    ) -> None:
-        key = msgspec.json.encode([teacher_sha256, source_sha256, dict(parameters)])
-        self.path = scratch / f"labels-{hashlib.sha256(key).hexdigest()[:32]}.jsonl"
-
-    def read(self) -> dict[int, FrameLabels]:
-        """What is already done, by frame."""
-        if not self.path.is_file() or self.path.stat().st_size == 0:
-            return {}
-        done = {}
-        for line in read_bytes(self.path, _MAX_JOURNAL_BYTES, "journal").splitlines():
-            try:
-                entry = msgspec.json.decode(line, type=FrameLabels)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                continue
-            done[entry.frame] = entry
-        return done
-
-    def append(self, entry: FrameLabels) -> None:
-        """Add one finished picture; on disk as far as the operating system is concerned."""
-        with storage_errors(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab") as file:
-                # The leading newline ends a line that a kill may have cut off.
-                file.write(b"\n" + msgspec.json.encode(entry) + b"\n")

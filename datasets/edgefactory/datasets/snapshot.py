@@ -8,32 +8,32 @@ their labels; otherwise it carries the teacher's labels, and the manifest says s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.contract.codec import encode
+from edgefactory.datasets.carrying import snapshot_folder
 from edgefactory.datasets.documents import (
     Footage,
     Item,
     Label,
+    Labeller,
     Picture,
     Snapshot,
     Split,
     Truth,
-    check_box,
-    read_document,
     read_footage,
     read_labels,
 )
 from edgefactory.datasets.errors import InputError, MissingError
-from edgefactory.datasets.files import fresh_folder, read_bytes, write_file
+from edgefactory.datasets.files import read_bytes, write_file
 from edgefactory.datasets.ingest import truth_for
 from edgefactory.datasets.labelling import decode_picture
+from edgefactory.datasets.manifest import header_of, read_manifest, write_manifest
 
 _MAX_PICTURE_BYTES: Final = 64 * 2**20
 
@@ -55,7 +55,7 @@ class SnapshotSettings:
 
 
 def build_snapshot(settings: SnapshotSettings, footage: Path, labels: Path, out: Path) -> Snapshot:
-    """Write `manifest.json` and `images/<sha256>.jpg` into the folder `out`.
+    """Write `manifest.jsonl` and `images/<sha256>.jpg` into the folder `out`.
 
     `footage` and `labels` are the folders of the stages before. Identical pictures are kept
     once, the test split first. Raises `InputError` when they do not belong together or a split
@@ -69,7 +69,7 @@ def build_snapshot(settings: SnapshotSettings, footage: Path, labels: Path, out:
         raise InputError(f"{footage} was ingested with another truth file: ingest it again")
     by_frame: Mapping[int, tuple[Label, ...]] = {f.frame: f.labels for f in found.frames}
     human = human_labels(truth[0]) if truth else {}
-    with fresh_folder(out, "manifest.json") as work:
+    with snapshot_folder(out) as work:
         items: dict[str, Item] = {}
         for picture in reversed(source.pictures):
             split = split_of(picture, source, settings)
@@ -79,11 +79,11 @@ def build_snapshot(settings: SnapshotSettings, footage: Path, labels: Path, out:
             if picture.frame not in chosen:
                 raise InputError(f"{labels} hold no labels of frame {picture.frame}: label again")
             content = read_bytes(footage / picture.file, _MAX_PICTURE_BYTES, "picture")
-            item = _item(source, picture, content, split, chosen[picture.frame])
+            said = chosen[picture.frame]
+            item = _item(source, picture, content, split, said, chosen is human)
             items.setdefault(item.id, item)
             write_file(work / item.file, content)
         snapshot = Snapshot(
-            schema="snapshot/1",
             name=settings.name,
             task=source.task,
             classes=source.classes,
@@ -91,8 +91,8 @@ def build_snapshot(settings: SnapshotSettings, footage: Path, labels: Path, out:
             truth_sha256=source.truth_sha256,
             items=tuple(reversed(items.values())),
         )
-        check_snapshot(snapshot, str(out))
-        write_file(work / "manifest.json", encode(snapshot))
+        require_splits(snapshot, ("train", "val", "test"), str(out))
+        write_manifest(work, header_of(snapshot), snapshot.items)
     return snapshot
 
 
@@ -119,14 +119,19 @@ def split_of(picture: Picture, source: Footage, settings: SnapshotSettings) -> S
     )
 
 
-def _who(source: Footage, human: bool) -> Literal["human", "teacher", "imported"]:
+def _who(source: Footage, human: bool) -> Labeller:
     if source.task == "classification":
         return "imported"
     return "human" if human else "teacher"
 
 
 def _item(
-    source: Footage, picture: Picture, content: bytes, split: Split, labels: tuple[Label, ...]
+    source: Footage,
+    picture: Picture,
+    content: bytes,
+    split: Split,
+    labels: tuple[Label, ...],
+    reviewed: bool,
 ) -> Item:
     digest = hashlib.sha256(content).hexdigest()
     return Item(
@@ -139,6 +144,7 @@ def _item(
         captured_at=picture.seconds,
         split=split,
         labels=labels,
+        reviewed=reviewed,
     )
 
 
@@ -148,46 +154,36 @@ def read_snapshot(folder: Path) -> Snapshot:
     Raises `MissingError` when it or one of its files is not there, `InputError` when it is not
     a valid snapshot.
     """
-    snapshot = read_document(folder / "manifest.json", Snapshot)
-    check_snapshot(snapshot, str(folder / "manifest.json"))
+    snapshot = read_manifest(folder)
     for item in snapshot.items:
         if not (folder / item.file).is_file():
             raise MissingError(f"{folder / item.file} is not there; build the snapshot again")
     return snapshot
 
 
-def check_snapshot(snapshot: Snapshot, where: str) -> None:
-    """Raise `InputError` unless ids are unique, classes known, boxes inside, no split empty."""
-    if len({item.id for item in snapshot.items}) != len(snapshot.items):
-        raise InputError(f"{where}: two items have the same id")
-    for split in ("train", "val", "test"):
+def require_splits(snapshot: Snapshot, splits: Iterable[Split], where: str) -> None:
+    """Raise `InputError` when one of `splits` has no picture."""
+    for split in splits:
         if not any(item.split == split for item in snapshot.items):
-            raise InputError(f"{where}: the split {split} is empty; more footage is needed")
-    for item in snapshot.items:
-        if item.file != f"images/{item.id}.jpg":
-            raise InputError(f"{where}: item {item.id[:12]} has the file {item.file}")
-        for label in item.labels:
-            if label.class_ not in snapshot.classes:
-                raise InputError(f"{where}: item {item.id[:12]} has the class {label.class_!r}")
-            if (label.box is None) != (snapshot.task == "classification"):
-                raise InputError(f"{where}: item {item.id[:12]} has a label of another task")
-            if label.box is not None:
-                check_box(label.box, item.width, item.height, f"{where} {item.id[:12]}")
+            raise InputError(
+                f"{where}: the split {split} is empty; split it by `edgefactory data split`"
+            )
 
 
-def snapshot_digest(snapshot: Snapshot) -> str:
-    """SHA-256 of the canonical manifest; equal to that of the file `manifest.json`."""
-    return hashlib.sha256(encode(snapshot)).hexdigest()
+def picture_bytes(folder: Path, item: Item) -> bytes:
+    """The bytes of an item's image file. Raises `InputError` when they are not those it names."""
+    path = folder / item.file
+    content = read_bytes(path, _MAX_PICTURE_BYTES, "picture")
+    if hashlib.sha256(content).hexdigest() != item.id:
+        raise InputError(f"{path} has other bytes than its name says; build the snapshot again")
+    return content
 
 
 def load_picture(folder: Path, item: Item) -> NDArray[np.uint8]:
     """The pixels of an item: uint8 [H,W,3] RGB. Raises `InputError` when the file's bytes are
     not those that the item names, or not a picture of its size."""
     path = folder / item.file
-    content = read_bytes(path, _MAX_PICTURE_BYTES, "picture")
-    if hashlib.sha256(content).hexdigest() != item.id:
-        raise InputError(f"{path} has other bytes than its name says; build the snapshot again")
-    pixels = decode_picture(content, path)
+    pixels = decode_picture(picture_bytes(folder, item), path)
     if pixels.shape != (item.height, item.width, 3):
         raise InputError(f"{path} is {pixels.shape}, expected {item.height}x{item.width}")
     return pixels

@@ -20,7 +20,8 @@ from edge_runtime.contract import (
 )
 from edgefactory.datasets.documents import Snapshot, read_document
 from edgefactory.datasets.errors import InputError
-from edgefactory.datasets.files import file_sha256, fresh_folder
+from edgefactory.datasets.files import fresh_folder
+from edgefactory.datasets.manifest import read_manifest, snapshot_digest
 from edgefactory.registry.binding import ACCURACY, TEACHER, counts_for, unbound
 from edgefactory.registry.card import Facts, card
 from edgefactory.registry.files import copy_blob, parse, plain_name, write_atomic
@@ -103,12 +104,11 @@ def build_release(
 
 
 def _read(variants: Path, evidence: Path, checkpoint: Path, snapshot: Path) -> _Inputs:
-    manifest = snapshot / "manifest.json"
     made = read_document(variants / "variants.json", VariantSet)
     book = read_document(evidence / "evidence.json", EvidenceBook)
-    pictures = read_document(manifest, Snapshot)
+    pictures = read_manifest(snapshot)
     lineage = read_lineage(checkpoint, pictures)
-    manifest_sha256 = file_sha256(manifest, "manifest")
+    manifest_sha256 = snapshot_digest(snapshot)
     _same("snapshot", made.snapshot_sha256, manifest_sha256, "variants.json")
     _same("snapshot", lineage.snapshot_sha256, manifest_sha256, "lineage.json")
     _same("checkpoint", made.checkpoint_sha256, lineage.checkpoint_sha256, "variants.json")

@@ -53,6 +53,8 @@ from edgefactory.datasets import (
     TrueFrame,
     Truth,
     Voucher,
+    header_of,
+    write_manifest,
 )
 
 Pixels = npt.NDArray[np.uint8]
@@ -175,7 +177,7 @@ def evidence(made: VariantSet, with_teacher: bool) -> EvidenceBook:
 
 def common(workspace: Path, snapshot: Snapshot, with_teacher: bool) -> VariantSet:
     """What both lines have from the checkpoint to the evidence."""
-    sha = write(workspace / "snapshot" / "manifest.json", snapshot)
+    sha = write_manifest(workspace / "snapshot", header_of(snapshot), snapshot.items)
     (workspace / "checkpoint").mkdir()
     (workspace / "checkpoint" / "model.safetensors").write_bytes(b"weights")
     metric = "ap50" if snapshot.task == "detection" else "accuracy"
@@ -268,7 +270,7 @@ def build_detection(workspace: Path, scene: Scene = walkers, human: bool = True)
         Labels("labels/1", SOURCE, TEACHER, {"accept": 0.5}, frames),
     )
     snapshot = Snapshot(
-        "snapshot/1", "cctv", "detection", ("person",), "human" if human else "teacher", truth_sha,
+        "cctv", "detection", ("person",), "human" if human else "teacher", truth_sha,
         tuple(items),
     )  # fmt: skip
     common(workspace, snapshot, with_teacher=True)
@@ -362,7 +364,7 @@ def build_digits(workspace: Path) -> Path:
             }
     _digits_footage(workspace, rng.integers(0, 255, (32, 192, 3)).astype(np.uint8))
     snapshot = Snapshot(
-        "snapshot/1", "digits", "classification", tuple("0123456789"), "imported", None,
+        "digits", "classification", tuple("0123456789"), "imported", None,
         tuple(items),
     )  # fmt: skip
     common(workspace, snapshot, with_teacher=False)

@@ -89,7 +89,7 @@ def train(
     number, StorageError when the disk refuses.
     """
     snapshot = read_snapshot(snapshot_dir)
-    sha256 = snapshot_digest(snapshot)
+    sha256 = snapshot_digest(snapshot_dir)
     learned = load_examples(snapshot_dir, snapshot, "train", recipe)
     judged = load_examples(snapshot_dir, snapshot, "val", recipe)
     if learned is None:

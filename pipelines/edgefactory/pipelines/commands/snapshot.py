@@ -35,7 +35,7 @@ def run(args: Namespace, screen: Screen) -> Outcome:
         workspace.require("labels", "edgefactory data label"),
         workspace / "snapshot",
     )
-    digest = snapshot_digest(snapshot)
+    digest = snapshot_digest(workspace / "snapshot")
     counts = {name: len(snapshot.split(name)) for name in ("train", "val", "test")}
     return Outcome(
         f"{digest[:12]}: {counts['train']} train, {counts['val']} val, {counts['test']} test "

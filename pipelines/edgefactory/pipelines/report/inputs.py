@@ -34,6 +34,7 @@ from edgefactory.datasets import (
     read_labels,
     read_snapshot,
     read_truth,
+    snapshot_digest,
 )
 from edgefactory.datasets.errors import InputError, MissingError, TrustError
 from edgefactory.registry import (
@@ -196,7 +197,7 @@ def _read(workspace: Path) -> Inputs:
         footage=footage,
         labels=read_labels(workspace / "labels"),
         snapshot=snapshot,
-        snapshot_sha256=file_digest(workspace / "snapshot" / "manifest.json"),
+        snapshot_sha256=snapshot_digest(workspace / "snapshot"),
         truth=_truth(workspace / "branch" / "truth.json", snapshot),
         curves=read(checkpoint / "metrics.json", Curves),
         training=read(checkpoint / "lineage.json", CheckpointLineage),

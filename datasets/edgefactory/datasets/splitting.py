@@ -1,0 +1,233 @@
+"""A snapshot's pictures divided anew into train, val and test: by time or by source.
+
+Never by random picture: neighbouring frames of a video are all but equal, and a test that has seen
+its neighbours in training says nothing. By time, each source is cut in its own order: first train,
+then val, then test, and what lies in the gap before a cut is left out. By source, whole sources go
+into one split, the largest first, each to the split that lacks most.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+from msgspec.structs import replace
+
+from edgefactory.datasets.carrying import pictures_of, write_snapshot
+from edgefactory.datasets.documents import Header, Item, Labeller, Split
+from edgefactory.datasets.errors import InputError
+from edgefactory.datasets.lines import Lines, Row
+from edgefactory.datasets.manifest import stream_items
+from edgefactory.datasets.statements import Items, without_broken_bounds
+
+_ORDER: Final[tuple[Split, ...]] = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSettings:
+    """How much goes where. Shares are of each source's pictures, or by source of all pictures."""
+
+    by: Literal["time", "source"] = "time"
+    val: float = 0.1  # 0..1
+    test: float = 0.2  # 0..1
+    gap: float = 0.02  # of a source's duration, left out before each cut; by time only
+
+    def __post_init__(self) -> None:
+        if min(self.val, self.test, self.gap) < 0 or self.val + self.test + self.gap >= 1:
+            raise InputError(
+                "split: val, test and gap must not be negative, and leave a train part"
+            )
+
+
+class Cuts(NamedTuple):
+    """Where one source is cut, in its seconds: train before `train_end`, val from `val_start` and
+    before `val_end`, test from `test_start`; what lies between is the gap."""
+
+    train_end: float
+    val_start: float
+    val_end: float
+    test_start: float
+
+    def split_at(self, seconds: float) -> Split | None:
+        """The split of a picture taken then; None in a gap."""
+        if seconds < self.train_end:
+            return "train"
+        if self.val_start <= seconds < self.val_end:
+            return "val"
+        return "test" if seconds >= self.test_start else None
+
+
+WHOLE: Final[Mapping[Split, Cuts]] = {
+    "train": Cuts(inf, inf, inf, inf),
+    "val": Cuts(-inf, -inf, inf, inf),
+    "test": Cuts(-inf, inf, inf, -inf),
+}
+"""A source that goes into one split as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """A snapshot divided anew, not yet written. `pictures` counts those of the old one."""
+
+    old: Header
+    pictures: int
+    header: Header
+    items: Items
+
+
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """What became of a snapshot, in pictures; `gap` of them were left out."""
+
+    digest: str
+    splits: dict[Split, int]
+    gap: int
+    bounds_ended: int
+
+
+def split(folder: Path, settings: SplitSettings, out: Path) -> Divided:
+    """Write the snapshot in `folder`, divided anew, to the new folder `out`.
+
+    Errors as `divided` and `write_snapshot`.
+    """
+    division = divided(folder, settings)
+    counts: Counter[Split] = Counter()
+
+    def counted() -> Iterator[Item]:
+        for item in division.items():
+            counts[item.split] += 1
+            yield item
+
+    digest = write_snapshot(out, division.header, counted(), pictures_of(folder))
+    return Divided(
+        digest,
+        {name: counts[name] for name in _ORDER},
+        division.pictures - counts.total(),
+        len(division.old.bounds) - len(division.header.bounds),
+    )
+
+
+def divided(folder: Path, settings: SplitSettings) -> Division:
+    """The snapshot in `folder`, divided anew.
+
+    Its header says anew who labelled the test split, and no longer names a truth file. Raises
+    `MissingError` when it is not there; `InputError` when it is not a snapshot, a source cannot be
+    cut by time because all its pictures have the same, or there are too few sources.
+    """
+    header, sources = _sources(folder)
+    if settings.by == "source":
+        cuts = source_cuts({name: len(found.seconds) for name, found in sources.items()}, settings)
+    else:
+        cuts = {name: time_cuts(found.seconds, settings, name) for name, found in sources.items()}
+
+    def items() -> Iterator[Item]:
+        for item in stream_items(folder):
+            wanted = cuts[item.source].split_at(item.captured_at)
+            if wanted is not None:
+                yield item if item.split == wanted else replace(item, split=wanted)
+
+    tested = {
+        labeller
+        for name, found in sources.items()
+        for seconds, labeller in zip(found.seconds, found.labellers, strict=True)
+        if cuts[name].split_at(seconds) == "test"
+    }
+    worst = _LABELLERS[max(tested)] if tested else header.test_labels
+    new = replace(header, test_labels=worst, truth_sha256=None)
+    kept, whole = without_broken_bounds(new, items)
+    return Division(header, sum(len(x.seconds) for x in sources.values()), kept, whole)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The pictures of one source: when each was taken, and who labelled it."""
+
+    seconds: array[float] = field(default_factory=lambda: array("d"))
+    labellers: bytearray = field(default_factory=bytearray)  # indices into _LABELLERS
+
+
+_LABELLERS: Final[tuple[Labeller, ...]] = ("human", "imported", "teacher")  # best first
+
+
+def _sources(folder: Path) -> tuple[Header, dict[str, _Source]]:
+    sources: dict[str, _Source] = defaultdict(_Source)
+    with Lines(folder) as lines:
+        for _, line in lines.each():
+            row = lines.row(line)
+            sources[row.source].seconds.append(row.captured_at)
+            sources[row.source].labellers.append(_labeller(row))
+        return lines.header, sources
+
+
+def _labeller(row: Row) -> int:
+    """Who has to answer for a picture's labels, the least trusted of them; an empty picture that
+    nobody has reviewed is the teacher's."""
+    if row.reviewed:
+        return 0
+    origins = {mark.origin.partition(":")[0] for mark in row.labels}
+    if not origins or "teacher" in origins:
+        return 2
+    return 1 if "imported" in origins else 0
+
+
+def time_cuts(seconds: Sequence[float], settings: SplitSettings, source: str) -> Cuts:
+    """Where one source is cut, so that val and test get their shares of its pictures.
+
+    Pictures of the same moment stay together, so a share may come out a little larger or smaller.
+    Raises `InputError`, naming `source`, when all pictures have the same time.
+    """
+    ordered = sorted(seconds)
+    if ordered[0] == ordered[-1]:
+        raise InputError(
+            f"source {source!r}: its pictures ({len(ordered)}) all have the time {ordered[0]:g} s, "
+            "so that no time divides them; use --by source"
+        )
+    gap = settings.gap * (ordered[-1] - ordered[0])
+    val_start = _start(ordered, settings.val + settings.test)
+    test_start = _start(ordered, settings.test)
+    return Cuts(val_start - gap, val_start, test_start - gap, test_start)
+
+
+def _start(ordered: Sequence[float], share: float) -> float:
+    """The time at which the last `share` of the pictures begins; infinite for none of them."""
+    count = round(share * len(ordered))
+    if count == 0:
+        return inf
+    at = ordered[-count]
+    return at if at > ordered[0] else ordered[bisect_right(ordered, at)]
+
+
+def source_cuts(pictures: Mapping[str, int], settings: SplitSettings) -> dict[str, Cuts]:
+    """The split of each whole source, given how many `pictures` it has.
+
+    The largest source first, each goes to the split that lacks most of its share. Raises
+    `InputError` when there are fewer sources than splits to fill.
+    """
+    wanted: dict[Split, float] = {
+        "train": 1 - settings.val - settings.test,
+        "val": settings.val,
+        "test": settings.test,
+    }
+    lacking = {name: share * sum(pictures.values()) for name, share in wanted.items() if share}
+    if len(pictures) < len(lacking):
+        raise InputError(
+            f"{len(pictures)} sources cannot fill the splits {', '.join(lacking)}; "
+            "set a share to 0, or divide by time"
+        )
+    cuts: dict[str, Cuts] = {}
+    empty = set(lacking)
+    ordered = sorted(pictures.items(), key=lambda entry: (-entry[1], entry[0]))
+    for left, (source, count) in zip(range(len(ordered), 0, -1), ordered, strict=True):
+        # As many sources left as splits without one: each of these gets its own.
+        choice = empty if left <= len(empty) else lacking
+        name = max((n for n in _ORDER if n in choice), key=lambda n: lacking[n])
+        lacking[name] -= count
+        empty.discard(name)
+        cuts[source] = WHOLE[name]
+    return cuts
