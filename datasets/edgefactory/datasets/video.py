@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ _FORMATS: Final = (
 )
 _MAX_SIDE: Final = 16384
 _MAX_FRAMES: Final = 5_000_000
+_LOOK: Final = (64, 36)  # width and height of a `Look`, pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,34 @@ def read_frames(path: Path, wanted: frozenset[int]) -> Iterator[Frame]:
                 yield Frame(index, float(seconds), pixels)
             if index >= last:
                 return
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A frame seen small: 0-based index, seconds from the start, uint8 [36,64,3] RGB pixels."""
+
+    index: int
+    seconds: float
+    pixels: NDArray[np.uint8]
+
+
+def choose_frames(path: Path, chosen: Callable[[Look], bool]) -> Iterator[Frame]:
+    """The frames of which `chosen`, called with every frame in order, says so.
+
+    Each frame is decoded once and made small for the question; only those that are kept are
+    converted at full size. Errors as `examine`.
+    """
+    with _opened(path) as (container, stream):
+        stream.thread_type = "AUTO"
+        rate = float(stream.average_rate or 25)
+        for index, frame in enumerate(container.decode(stream)):
+            if index >= _MAX_FRAMES:
+                raise InputError(f"video {path}: more than {_MAX_FRAMES} frames; cut it first")
+            seconds = float(frame.time if frame.time is not None else index / rate)
+            small = frame.reformat(*_LOOK, format="rgb24").to_ndarray()
+            if chosen(Look(index, seconds, small.astype(np.uint8, copy=False))):
+                pixels = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+                yield Frame(index, seconds, pixels)
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edgefactory.datasets import (
     Box,
@@ -34,7 +36,7 @@ def teacher_label(box: Box | None = BOX, state: Any = "queued", class_: str = "p
 
 
 def snapshot(*items: Item) -> Snapshot:
-    return Snapshot("snapshot/1", "s", "detection", ("person",), "teacher", None, items)
+    return Snapshot("s", "detection", ("person",), "teacher", None, items)
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ def test_a_class_comes_back_as_it_went_out() -> None:
     digits = tuple("0123456789")
     seven = teacher_label(None, class_="7")
     items = (item(1, "train", seven), item(2, "val", seven), item(3, "test", seven))
-    source = Snapshot("snapshot/1", "d", "classification", digits, "teacher", None, items)
+    source = Snapshot("d", "classification", digits, "teacher", None, items)
     task = export_tasks(source, "http://127.0.0.1")[0]
     reviewed = import_annotations(export(answered(task)), source, "export.json")
     assert (reviewed.items[0].labels[0].class_, reviewed.items[0].labels[0].box) == ("7", None)
@@ -105,6 +107,33 @@ def test_a_cancelled_annotation_does_not_count(three: Snapshot) -> None:
 
 def test_class_names_are_quoted_in_the_configuration() -> None:
     assert 'value="a &amp; b"' in labelling_config(("a & b",))
+
+
+def test_who_reviewed_has_seen_the_whole_picture_and_what_is_ignored_stays() -> None:
+    ignored = msgspec.structs.replace(teacher_label(), ignore=True)
+    rejected = teacher_label((1.0, 1.0, 5.0, 5.0), "rejected")
+    own = msgspec.structs.replace(
+        item(1, "train", teacher_label()), labels=(teacher_label(), ignored, rejected)
+    )
+    (task,) = export_tasks(snapshot(own), "http://127.0.0.1")
+    assert len(task["predictions"][0]["result"]) == 1
+    after = import_annotations(export(answered(task)), snapshot(own), "export.json")
+    (found,) = after.items
+    assert (found.reviewed, after.test_labels) == (True, "teacher")
+    assert [(one.state, one.ignore) for one in found.labels] == [
+        ("reviewed", False),
+        ("queued", True),
+    ]
+
+
+@given(st.integers(0, 700_000), st.integers(0, 500_000), st.integers(1, 68_000))
+@settings(deadline=None, max_examples=60)
+def test_edges_to_a_thousandth_of_a_pixel_come_back_exactly(x: int, y: int, side: int) -> None:
+    box = (x / 1000, y / 1000, (x + side) / 1000, (y + side) / 1000)
+    source = snapshot(item(1, "train", teacher_label(box)))
+    (task,) = export_tasks(source, "http://127.0.0.1")
+    after = import_annotations(export(answered(task)), source, "export.json")
+    assert after.items[0].labels[0].box == box
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ predictions are validated here, since the server does not do that either.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from xml.sax.saxutils import quoteattr
 
@@ -16,7 +16,8 @@ from msgspec import Struct
 
 from edgefactory.datasets.documents import Box, Item, Label, Snapshot, State
 from edgefactory.datasets.errors import InputError, MissingError
-from edgefactory.datasets.snapshot import check_snapshot
+from edgefactory.datasets.formats.boxes import to_pixels, to_shares
+from edgefactory.datasets.manifest import check_snapshot
 
 _FROM: Final = "label"
 _TO: Final = "image"
@@ -35,9 +36,11 @@ def labelling_config(classes: tuple[str, ...], task: str = "detection") -> str:
 def export_tasks(
     snapshot: Snapshot, base_url: str, states: Collection[State] = frozenset({"queued"})
 ) -> list[Json]:
-    """Tasks for the items that have a label in one of `states`, with *all* labels as prediction.
+    """Tasks for the items that have a label in one of `states`, with their labels as prediction.
 
-    `base_url` is where the snapshot's folder is served; `data.image` is `base_url/images/ID.jpg`.
+    Labels that a person rejected are not proposed again, unless `states` asks for them; what is
+    to be ignored is not asked about. `base_url` is where the snapshot's folder is served, so
+    `data.image` is `base_url/images/ID.jpg`.
     Raises `MissingError` without label-studio-sdk, `InputError` for a prediction it refuses.
     """
     try:
@@ -51,12 +54,12 @@ def export_tasks(
     for item in snapshot.items:
         if not any(label.state in states for label in item.labels):
             continue
-        prediction = _prediction(item)
-        problems = interface.validate_prediction(prediction, return_errors=True)
+        proposed = prediction(item, asked_labels(item, states))
+        problems = interface.validate_prediction(proposed, return_errors=True)
         if problems:
             raise InputError(f"item {item.id[:12]} is no valid prediction: {problems[0]}")
         data = {"image": f"{base_url.rstrip('/')}/{item.file}", "sample": item.id}
-        tasks.append({"data": data, "predictions": [prediction]})
+        tasks.append({"data": data, "predictions": [proposed]})
     return tasks
 
 
@@ -64,8 +67,9 @@ def import_annotations(content: bytes, snapshot: Snapshot, where: str) -> Snapsh
     """The snapshot with the labels of reviewed items replaced by what the reviewers said.
 
     `content` is Label Studio's JSON export. A task counts if it has an annotation that was not
-    cancelled; the last one in the file stands. Boxes come back as `human:<who>`, `reviewed`. When
-    all of the test split was reviewed, its labels are human from then on.
+    cancelled; the last one in the file stands. Boxes come back as `human:<who>`, `reviewed`, and
+    the whole picture counts as reviewed; what is to be ignored there stays. When all of the test
+    split was reviewed, its labels are human from then on.
     Raises `InputError` that names `where` for a file of another shape, an unknown sample, class
     or box, and for a sample that is there twice.
     """
@@ -83,10 +87,14 @@ def import_annotations(content: bytes, snapshot: Snapshot, where: str) -> Snapsh
         seen.add(sample)
         answers = [answer for answer in task.annotations if not answer.was_cancelled]
         if answers:
-            labels = _labels(answers[-1], items[sample], f"{where}: {sample[:12]}")
-            items[sample] = msgspec.structs.replace(items[sample], labels=labels)
+            labels = answered_labels(answers[-1], items[sample], f"{where}: {sample[:12]}")
+            ignored = tuple(label for label in items[sample].labels if label.ignore)
+            items[sample] = msgspec.structs.replace(
+                items[sample], labels=labels + ignored, reviewed=True
+            )
             reviewed.add(sample)
-    judged = reviewed.issuperset(item.id for item in snapshot.split("test"))
+    test = {item.id for item in snapshot.split("test")}
+    judged = bool(test) and test <= reviewed
     result = msgspec.structs.replace(
         snapshot,
         items=tuple(items.values()),
@@ -96,50 +104,61 @@ def import_annotations(content: bytes, snapshot: Snapshot, where: str) -> Snapsh
     return result
 
 
-class _Region(Struct, frozen=True):
+class Region(Struct, frozen=True):
     """One region of an annotation; Label Studio writes many more keys, which are not ours."""
 
     type: str
     value: dict[str, Any]
 
 
-class _Annotation(Struct, frozen=True):
-    result: tuple[_Region, ...]
+class Answer(Struct, frozen=True):
+    """What one person said about one picture."""
+
+    result: tuple[Region, ...]
     was_cancelled: bool = False
     completed_by: int | str | dict[str, Any] | None = None
 
 
 class _Task(Struct, frozen=True):
     data: dict[str, Any]
-    annotations: tuple[_Annotation, ...] = ()
+    annotations: tuple[Answer, ...] = ()
 
 
-def _prediction(item: Item) -> Json:
-    """An item's labels as one prediction; boxes in percent of the picture, as the format has it."""
+def asked_labels(item: Item, states: Collection[State]) -> list[Label]:
+    """The labels that a person is asked about."""
+    return [
+        label
+        for label in item.labels
+        if not label.ignore and (label.state != "rejected" or "rejected" in states)
+    ]
+
+
+def prediction(item: Item, labels: Sequence[Label]) -> Json:
+    """Labels as one prediction; boxes in percent of the picture, as the format has it."""
     results: list[Json] = []
-    for number, label in enumerate(item.labels):
+    for number, label in enumerate(labels):
         common: Json = {"id": f"{item.id[:8]}-{number}", "from_name": _FROM, "to_name": _TO}
         common["score"] = label.score
         if label.box is None:
             results.append(common | {"type": "choices", "value": {"choices": [label.class_]}})
             continue
-        x0, y0, x1, y1 = label.box
+        left, top, width, height = to_shares(label.box, item.width, item.height)
         size = {"original_width": item.width, "original_height": item.height}
         value = {
-            "x": 100 * x0 / item.width,
-            "y": 100 * y0 / item.height,
-            "width": 100 * (x1 - x0) / item.width,
-            "height": 100 * (y1 - y0) / item.height,
+            "x": 100 * left,
+            "y": 100 * top,
+            "width": 100 * width,
+            "height": 100 * height,
             "rotation": 0,
             "rectanglelabels": [label.class_],
         }
         results.append(common | size | {"type": "rectanglelabels", "value": value})
-    scores = [label.score for label in item.labels]
-    origin = item.labels[0].origin if item.labels else "none"
+    scores = [label.score for label in labels]
+    origin = labels[0].origin if labels else "none"
     return {"model_version": origin, "score": min(scores, default=0.0), "result": results}
 
 
-def _labels(answer: _Annotation, item: Item, where: str) -> tuple[Label, ...]:
+def answered_labels(answer: Answer, item: Item, where: str) -> tuple[Label, ...]:
     origin = f"human:{_who(answer.completed_by)}"
     found = []
     for region in answer.result:
@@ -157,18 +176,15 @@ def _labels(answer: _Annotation, item: Item, where: str) -> tuple[Label, ...]:
 
 
 def _box(value: Mapping[str, Any], item: Item, where: str) -> Box:
-    """Percent of the picture to pixels, clipped to it, to a hundredth of a pixel."""
+    """Percent of the picture to pixels, clipped to it, to a thousandth of a pixel."""
     numbers = [value.get(key) for key in ("x", "y", "width", "height")]
     if not all(isinstance(n, int | float) for n in numbers) or value.get("rotation", 0) != 0:
         raise InputError(f"{where} has a box without numbers, or a rotated one: {dict(value)}")
     x, y, width, height = (float(n) for n in numbers if n is not None)
-    corners = (x, y, x + width, y + height)
-    sides = (item.width, item.height) * 2
-    pixels = [
-        round(min(max(corner / 100 * side, 0), side), 2)
-        for corner, side in zip(corners, sides, strict=True)
-    ]
-    return pixels[0], pixels[1], pixels[2], pixels[3]
+    left, top, right, bottom = (
+        min(max(corner / 100, 0.0), 1.0) for corner in (x, y, x + width, y + height)
+    )
+    return to_pixels((left, top, right, bottom), item.width, item.height)
 
 
 def _who(completed_by: int | str | dict[str, Any] | None) -> str:
