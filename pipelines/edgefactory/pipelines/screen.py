@@ -1,13 +1,15 @@
 """What a person sees while a command works: headings, one bar, notes. All of it on stderr.
 
 On a terminal rich draws a live bar; elsewhere the same progress becomes plain lines, at most
-one every few seconds. `Screen.progress` is the `Callable[[int, int, str], None]`
-(done, total, what) that every part of the factory takes.
+one every few seconds. Work that takes its time says how much of it is about left.
+`Screen.progress` is the `Callable[[int, int, str], None]` (done, total, what) that every part of
+the factory takes.
 """
 
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 ProgressCallback = Callable[[int, int, str], None]
 
 PLAIN_SECONDS = 5.0  # between two plain progress lines
+PACE_SECONDS = 10.0  # of work, before what is left of it is estimated
 WIDTH = 40  # characters of what a live bar says
 
 
@@ -31,6 +34,7 @@ class Screen:
         self._task: TaskID | None = None
         self._last = clock()
         self._said = ""
+        self._pace: _Pace | None = None
 
     @property
     def live(self) -> bool:
@@ -68,14 +72,18 @@ class Screen:
 
     def progress(self, done: int, total: int, what: str) -> None:
         """`done` of `total` units of `what`; a `total` of 0 means that it is not known."""
-        if self.live:
-            self._draw(done, total, what)
-            return
         now = self._clock()
+        if self._pace is None or self._pace.total != total or done < self._pace.done:
+            self._pace = _Pace(total, done, done, now)
+        self._pace.done = done
+        left = self._pace.left(now)
+        if self.live:
+            self._draw(done, total, what, left)
+            return
         if now - self._last < PLAIN_SECONDS:
             return
         self._last = now
-        line = f"       {what}: {done}/{total}" if total else f"       {what}"
+        line = f"       {what}: {done}/{total}{left}" if total else f"       {what}"
         if line != self._said:
             self._said = line
             self._write(line, "")
@@ -87,10 +95,10 @@ class Screen:
             self._bar, self._task = None, None
         self._last = self._clock()
 
-    def _draw(self, done: int, total: int, what: str) -> None:
+    def _draw(self, done: int, total: int, what: str, left: str) -> None:
         from rich.markup import escape
 
-        text, count = escape(what[:WIDTH]), f"{done}/{total}" if total else ""
+        text, count = escape(what[:WIDTH]), f"{done}/{total}{left}" if total else ""
         if self._bar is None or self._task is None:
             self._bar = _bar(self.console)
             self._task = self._bar.add_task(text, total=total or None, count=count)
@@ -105,6 +113,23 @@ class Screen:
         else:
             self.stream.write(text + "\n")
             self.stream.flush()
+
+
+@dataclass
+class _Pace:
+    """How fast some work goes: where it stood at first, and when."""
+
+    total: int
+    first: int
+    done: int
+    since: float  # of the clock, seconds
+
+    def left(self, now: float) -> str:
+        """ ", about 3 min left", or nothing while that cannot be said."""
+        elapsed, gained = now - self.since, self.done - self.first
+        if elapsed < PACE_SECONDS or gained <= 0 or self.done >= self.total:
+            return ""
+        return f", about {roughly(elapsed / gained * (self.total - self.done))} left"
 
 
 def _bar(console: "Console") -> "Progress":
@@ -127,6 +152,13 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
+
+
+def roughly(seconds: float) -> str:
+    """`seconds` as an estimate is said: "10 s", "3 min", "2.5 h"."""
+    if seconds < 55:
+        return f"{max(10, 10 * round(seconds / 10))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def size(count: float) -> str:
