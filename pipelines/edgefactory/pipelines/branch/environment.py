@@ -8,8 +8,6 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
-import logging
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,14 +17,18 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from edgefactory.datasets import default_cache
+from edgefactory.datasets.environments import (
+    make_venv,
+    pip_command,
+    pip_install,
+    run_installer,
+)
 from edgefactory.datasets.errors import InputError, MissingError
 from edgefactory.pipelines.screen import ProgressCallback
 from edgefactory.pipelines.workspace import write_atomically
 
-LOG = logging.getLogger(__name__)
 RUNTIME = "edgefactory-runtime"
 STAMP = "edgefactory-stamp.json"
-PIP_SECONDS = 900
 
 # Runs in the branch's Python, isolated from ours; prints one JSON object.
 PROBE = """
@@ -95,7 +97,7 @@ def install(venv: Path, progress: ProgressCallback) -> Installed:
     if before != digests:
         progress(0, 4, "making the branch's environment")
         if not python.exists():
-            _make_venv(venv)
+            make_venv(venv)
         stamp.unlink(missing_ok=True)
         same_base = all(before.get(key) == digests[key] for key in ("python", "pins"))
         if not same_base:
@@ -156,16 +158,6 @@ def _editable_source() -> Path | None:
     return path if (path / "pyproject.toml").is_file() else None
 
 
-def _make_venv(venv: Path) -> None:
-    ours = not venv.exists() or (venv / "pyvenv.cfg").is_file()
-    if not ours and (not venv.is_dir() or any(venv.iterdir())):
-        raise InputError(f"{venv} holds something else; name a new folder for the environment")
-    _run(
-        [sys.executable, "-m", "venv", "--clear", str(venv)],
-        "the environment could not be made (Debian: install python3-venv)",
-    )
-
-
 def _install_pins(python: Path, wanted: _Wanted) -> None:
     if wanted.pins is not None:
         _pip(python, ["--require-hashes", "--no-deps", "--requirement", str(wanted.pins)])
@@ -179,18 +171,8 @@ def _install_runtime(python: Path, wanted: _Wanted) -> None:
     if wanted.source is None:
         return
     with tempfile.TemporaryDirectory() as folder:
-        _run(
-            [
-                *_pip_command(Path(sys.executable)),
-                "wheel",
-                *_isolation(),
-                "--no-deps",
-                "--wheel-dir",
-                folder,
-                str(wanted.source),
-            ],
-            f"{RUNTIME} could not be built",
-        )
+        build = ["wheel", *_isolation(), "--no-deps", "--wheel-dir", folder]
+        run_installer([*pip_command(), *build, str(wanted.source)], f"{RUNTIME} could not be built")
         wheels = [str(path) for path in Path(folder).glob("*.whl")]
         _pip(python, ["--no-deps", "--force-reinstall", "--no-index", *wheels])
 
@@ -200,36 +182,8 @@ def _isolation() -> tuple[str, ...]:
     return ("--no-build-isolation",) if importlib.util.find_spec("hatchling") else ()
 
 
-def _pip_command(python: Path) -> list[str]:
-    return [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
-
-
 def _pip(python: Path, what: Sequence[str]) -> None:
-    _run([*_pip_command(python), "install", *what], "the branch's packages could not be installed")
-
-
-def _run(command: Sequence[str], trouble: str) -> None:
-    """Run an installer; its failure is MissingError with its last error line."""
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=PIP_SECONDS,
-            check=False,
-            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-        )
-    except subprocess.TimeoutExpired as error:
-        raise MissingError(f"{trouble}: no end within {PIP_SECONDS} s") from error
-    LOG.debug("%s\n%s%s", " ".join(command), done.stdout, done.stderr)
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "ERROR" in line.upper()]
-        last = (lines or done.stderr.splitlines() or ["no message"])[-1]
-        if "No space left on device" in done.stderr:
-            last = "No space left on device"
-        raise MissingError(f"{trouble}: {last.strip()[:300]}")
+    pip_install(python, what, "the branch's packages could not be installed")
 
 
 def _read_stamp(path: Path) -> Mapping[str, str]:
