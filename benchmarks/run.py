@@ -11,7 +11,12 @@ import time
 from collections.abc import Mapping
 from typing import Protocol
 
+import auto_label_throughput
+import data_check
+import label_bound
+import label_next
 import main_job
+import snapshot_scale
 from measured import Measured
 
 
@@ -24,7 +29,14 @@ class Benchmark(Protocol):
         """Measure."""
 
 
-BENCHMARKS: Mapping[str, Benchmark] = {"main-job": main_job}
+BENCHMARKS: Mapping[str, Benchmark] = {
+    "auto-label-throughput": auto_label_throughput,
+    "data-check": data_check,
+    "label-bound": label_bound,
+    "label-next": label_next,
+    "main-job": main_job,
+    "snapshot-scale": snapshot_scale,
+}
 
 BROKEN = 4
 
@@ -33,7 +45,7 @@ def main(arguments: list[str]) -> int:
     """Run the benchmark that `arguments` name, or list all."""
     if not arguments:
         for name, benchmark in BENCHMARKS.items():
-            sys.stdout.write(f"{name:<12} {benchmark.SAYS}\n")
+            sys.stdout.write(f"{name:<22} {benchmark.SAYS}\n")
         return 0
     name = arguments[0]
     if name not in BENCHMARKS:
