@@ -3,12 +3,18 @@
 Three stages, each a function from files to files: `ingest`, `label`, `build_snapshot`.
 """
 
+from edgefactory.datasets.asking import Question, Questions
+from edgefactory.datasets.auto_labelling import AutoLabelled, AutoLabelSettings, auto_label
+from edgefactory.datasets.checks import CheckReport, Finding, check_data
+from edgefactory.datasets.comparing import Difference, compare
 from edgefactory.datasets.documents import (
     Box,
     Clip,
     Crossing,
+    ErrorBound,
     Footage,
     FrameLabels,
+    Header,
     Item,
     Label,
     Labels,
@@ -32,20 +38,34 @@ from edgefactory.datasets.fetching import (
     fetch_clip,
     fetch_teacher,
 )
-from edgefactory.datasets.ingest import IngestSettings, ingest
-from edgefactory.datasets.label_studio import (
+from edgefactory.datasets.formats import (
+    Export,
     export_tasks,
     import_annotations,
     labelling_config,
 )
+from edgefactory.datasets.ingest import IngestSettings, ingest
 from edgefactory.datasets.labelling import LabelSettings, label
+from edgefactory.datasets.manifest import (
+    header_of,
+    manifest_path,
+    read_header,
+    read_manifest,
+    snapshot_digest,
+    stream_items,
+    write_manifest,
+)
+from edgefactory.datasets.merging import MergeSettings, merge, merged
+from edgefactory.datasets.remapping import class_map, remap
 from edgefactory.datasets.snapshot import (
     SnapshotSettings,
     build_snapshot,
     load_picture,
     read_snapshot,
-    snapshot_digest,
+    require_splits,
 )
+from edgefactory.datasets.splitting import SplitSettings, divided, split
+from edgefactory.datasets.statistics import Statistics, statistics
 from edgefactory.datasets.teacher import (
     Detections,
     Teacher,
@@ -53,48 +73,82 @@ from edgefactory.datasets.teacher import (
     TiledTeacher,
     native_precision,
 )
+from edgefactory.datasets.tracks import TrackSettings
+from edgefactory.datasets.verdicts import VerdictSettings
 
 __all__ = [
     "CLIP_SHA256",
+    "AutoLabelSettings",
+    "AutoLabelled",
     "Box",
+    "CheckReport",
     "Clip",
     "Crossing",
     "Detections",
+    "Difference",
+    "ErrorBound",
+    "Export",
+    "Finding",
     "Footage",
     "FrameLabels",
+    "Header",
     "IngestSettings",
     "Item",
     "Label",
     "LabelSettings",
     "Labels",
     "Line",
+    "MergeSettings",
     "Picture",
     "Progress",
+    "Question",
+    "Questions",
     "Snapshot",
     "SnapshotSettings",
     "Split",
+    "SplitSettings",
+    "Statistics",
     "Teacher",
     "TeacherSettings",
     "TiledTeacher",
+    "TrackSettings",
     "TrueBox",
     "TrueFrame",
     "Truth",
+    "VerdictSettings",
     "Voucher",
+    "auto_label",
     "build_snapshot",
+    "check_data",
+    "class_map",
+    "compare",
     "default_cache",
+    "divided",
     "export_tasks",
     "fetch_clip",
     "fetch_teacher",
+    "header_of",
     "import_annotations",
     "ingest",
     "label",
     "labelling_config",
     "load_picture",
+    "manifest_path",
+    "merge",
+    "merged",
     "native_precision",
     "read_footage",
+    "read_header",
     "read_labels",
+    "read_manifest",
     "read_snapshot",
     "read_truth",
+    "remap",
+    "require_splits",
     "shipped_truth",
     "snapshot_digest",
+    "split",
+    "statistics",
+    "stream_items",
+    "write_manifest",
 ]
