@@ -3,8 +3,8 @@
 A draw is a seed of the calibration order: its first pictures are reviewed with the truth that the
 pool comes with, `bounded` decides, and the accepted labels that nobody reviewed are counted. The
 promise: of all draws, at most the share 1 - confidence has more than max_error wrong ones among
-them. Five pools (see `label_bound_pools`); in the two of stress everything that is accepted is
-a violation. 500 draws of each, 2,000 in the long form.
+them. Five pools (see `label_bound_pools`), of which the two of stress are made to be violated. 500
+draws of each, 2,000 in the long form.
 
 `violation_share` is the worst pool's. `accepted_share` is of the digits, of the labels in
 unreviewed pictures, averaged over the draws (nothing accepted counts as 0). The floor beside it is

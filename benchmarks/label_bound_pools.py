@@ -9,7 +9,7 @@
   errors they have, as of longer footage of the same kind.
 - stress: labels whose score says nothing, of which just more than the bound allows are wrong, at
   random places (single) or as whole pictures of five (clusters): whatever is accepted there is a
-  violation, so a method that spends all the error it may spends it here.
+  violation or next to one, so a method that spends all the error it may spends it here.
 """
 
 from collections.abc import Sequence

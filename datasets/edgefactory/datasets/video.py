@@ -116,7 +116,7 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise MissingError("PyAV is not installed: pip install av") from error
     if not path.is_file():
         what = "is not a file" if path.exists() else "is not there"
-        raise MissingError(f"video {path} {what}; name a video with --video")
+        raise MissingError(f"video {path} {what}; give the path of a video")
     if path.stat().st_size == 0:
         raise InputError(f"video {path} is empty")
     options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}

@@ -129,10 +129,10 @@ def _header_losses(form: Form, header: Header) -> dict[str, int]:
     lost = {"bounds": len(header.bounds)}
     if "classes" not in form.KEEPS:
         lost["classes"] = len(header.classes)
-        lost["task"] = header.task != "detection"
+        lost["task"] = int(header.task != "detection")
     if "facts" not in form.KEEPS:
-        lost["who labelled the test split"] = header.test_labels != "imported"
-        lost["digest of the truth"] = header.truth_sha256 is not None
+        lost["who labelled the test split"] = int(header.test_labels != "imported")
+        lost["digest of the truth"] = int(header.truth_sha256 is not None)
     return lost
 
 
