@@ -27,8 +27,8 @@ from edgefactory.datasets import (
 )
 from edgefactory.datasets.carrying import write_snapshot
 from edgefactory.datasets.checks import Finding, Kind
-from edgefactory.datasets.checks.agreement import iou
 from edgefactory.datasets.documents import Box, Header, Split, Task
+from edgefactory.datasets.overlap import largest_iou
 from edgefactory.datasets.snapshot import human_labels
 from edgefactory.datasets.video import read_frames
 
@@ -251,4 +251,4 @@ def _about(fault: Fault, pictures: frozenset[int], finding: Finding) -> bool:
 
 def overlap(one: Box, other: Box) -> float:
     """Intersection over union."""
-    return float(iou(np.asarray([one], np.float32), np.asarray([other], np.float32))[0, 0])
+    return largest_iou(one, [other])

@@ -1,12 +1,18 @@
-"""Small snapshots for tests: their pictures are any bytes, which no operation on labels minds."""
+"""Small snapshots for tests: their pictures are any bytes, which no operation on labels minds.
+
+Where pictures are looked at, `plain_pictures` are real ones.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 from msgspec.structs import replace
+from PIL import Image
 
 from edgefactory.datasets import ErrorBound, Header, Item, Label, Split
 from edgefactory.datasets.carrying import write_snapshot
@@ -28,6 +34,16 @@ def item(seed: int, *labels: Label, split: Split = "train", at: float | None = N
 def content(seed: int) -> bytes:
     """The bytes of picture number `seed`."""
     return b"picture %d" % seed
+
+
+def plain_pictures(count: int) -> dict[str, bytes]:
+    """PNGs of 64x48 pixels, each of another grey, by their SHA-256."""
+    found = {}
+    for number in range(count):
+        buffer = io.BytesIO()
+        Image.fromarray(np.full((48, 64, 3), 3 * number, np.uint8)).save(buffer, "PNG")
+        found[hashlib.sha256(buffer.getvalue()).hexdigest()] = buffer.getvalue()
+    return found
 
 
 def seen(kind: str = "person", box: Box | None = BOX, score: float = 0.8) -> Label:

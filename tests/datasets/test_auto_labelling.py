@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
-from PIL import Image
 
 from edgefactory.datasets.auto_labelling import AutoLabelSettings, auto_label, batches
 from edgefactory.datasets.bounds import BoundSettings, calibration_order
@@ -22,6 +19,8 @@ from edgefactory.datasets.manifest import read_manifest, snapshot_digest
 from edgefactory.datasets.snapshot import read_snapshot
 from edgefactory.datasets.teachers import EngineSettings, TeacherSpec
 from edgefactory.datasets.verdicts import VerdictSettings
+
+from .snapshots import plain_pictures
 
 FOUND = (6.4, 9.6, 19.2, 38.4)  # by the tiny teacher, with score 0.9, in 64x48 pixels
 WEAK = (32.0, 9.6, 44.8, 38.4)  # with score 0.3
@@ -40,13 +39,9 @@ def make_snapshot(tmp_path: Path) -> MakeSnapshot:
         change: Callable[[int, Item], Item] = lambda _index, item: item,
         header: Header | None = None,
     ) -> Path:
-        contents = {}
+        contents = plain_pictures(count)
         items = []
-        for index in range(count):
-            buffer = io.BytesIO()
-            Image.fromarray(np.full((48, 64, 3), 3 * index, np.uint8)).save(buffer, "PNG")
-            key = hashlib.sha256(buffer.getvalue()).hexdigest()
-            contents[key] = buffer.getvalue()
+        for index, key in enumerate(contents):
             plain = Item(
                 key, f"images/{key}.png", 64, 48, "cam", index, index / 10, "train", (), f"{index}"
             )

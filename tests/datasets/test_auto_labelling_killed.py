@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
 import signal
@@ -14,13 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from edgefactory.datasets.carrying import write_snapshot
 from edgefactory.datasets.documents import Header, Item
 from edgefactory.datasets.manifest import read_manifest
+
+from .snapshots import plain_pictures
 
 EDGEFACTORY = Path(sys.executable).with_name("edgefactory")
 PICTURES = 12
@@ -32,11 +30,7 @@ pytestmark = pytest.mark.component
 @pytest.fixture
 def snapshot(tmp_path: Path) -> Path:
     """A snapshot of plain pictures."""
-    contents = {}
-    for index in range(PICTURES):
-        buffer = io.BytesIO()
-        Image.fromarray(np.full((48, 64, 3), 3 * index, np.uint8)).save(buffer, "PNG")
-        contents[hashlib.sha256(buffer.getvalue()).hexdigest()] = buffer.getvalue()
+    contents = plain_pictures(PICTURES)
     items = [
         Item(key, f"images/{key}.png", 64, 48, "cam", index, index / 10, "train", ())
         for index, key in enumerate(contents)

@@ -9,7 +9,7 @@ RUN = Path(__file__).parents[2] / "benchmarks" / "run.py"
 
 def _run(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, RUN, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, RUN, *arguments], capture_output=True, text=True, timeout=180, check=False
     )
 
 

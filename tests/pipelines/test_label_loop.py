@@ -125,7 +125,7 @@ def test_from_pictures_to_labels_with_a_stated_error(
         tmp_path / "people.json", guessed, [q.id for q in read_questions(asked).asked], known
     )
     edgefactory("data", "import", "label-studio", people, "--snapshot", guessed, "--out", checked)
-    wanted = ("--max-error", "0.1", "--confidence", "0.9", "--pooled")
+    wanted = ("--max-error", "0.1", "--confidence", "0.9", "--pooled", "--checked", str(CHECKED))
     edgefactory("label", "auto", checked, "--out", bounded, *who, *wanted)
 
     found = read_manifest(bounded)

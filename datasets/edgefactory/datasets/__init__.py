@@ -5,7 +5,7 @@ Three stages, each a function from files to files: `ingest`, `label`, `build_sna
 
 from edgefactory.datasets.asking import Question, Questions
 from edgefactory.datasets.auto_labelling import AutoLabelled, AutoLabelSettings, auto_label
-from edgefactory.datasets.checks import CheckReport, Finding, check_data
+from edgefactory.datasets.checks import CheckReport, Finding
 from edgefactory.datasets.comparing import Difference, compare
 from edgefactory.datasets.documents import (
     Box,
@@ -38,17 +38,11 @@ from edgefactory.datasets.fetching import (
     fetch_clip,
     fetch_teacher,
 )
-from edgefactory.datasets.formats import (
-    Export,
-    export_tasks,
-    import_annotations,
-    labelling_config,
-)
+from edgefactory.datasets.formats import Export
 from edgefactory.datasets.ingest import IngestSettings, ingest
 from edgefactory.datasets.labelling import LabelSettings, label
 from edgefactory.datasets.manifest import (
     header_of,
-    manifest_path,
     read_header,
     read_manifest,
     snapshot_digest,
@@ -67,8 +61,6 @@ from edgefactory.datasets.snapshot import (
 from edgefactory.datasets.splitting import SplitSettings, divided, split
 from edgefactory.datasets.statistics import Statistics, statistics
 from edgefactory.datasets.teacher import (
-    Detections,
-    Teacher,
     TeacherSettings,
     TiledTeacher,
     native_precision,
@@ -84,7 +76,6 @@ __all__ = [
     "CheckReport",
     "Clip",
     "Crossing",
-    "Detections",
     "Difference",
     "ErrorBound",
     "Export",
@@ -108,7 +99,6 @@ __all__ = [
     "Split",
     "SplitSettings",
     "Statistics",
-    "Teacher",
     "TeacherSettings",
     "TiledTeacher",
     "TrackSettings",
@@ -119,21 +109,16 @@ __all__ = [
     "Voucher",
     "auto_label",
     "build_snapshot",
-    "check_data",
     "class_map",
     "compare",
     "default_cache",
     "divided",
-    "export_tasks",
     "fetch_clip",
     "fetch_teacher",
     "header_of",
-    "import_annotations",
     "ingest",
     "label",
-    "labelling_config",
     "load_picture",
-    "manifest_path",
     "merge",
     "merged",
     "native_precision",

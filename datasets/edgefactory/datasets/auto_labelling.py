@@ -21,8 +21,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from edgefactory.datasets.bounds import BoundSettings, GroupReport, bounded
-from edgefactory.datasets.bounds.judging import is_machines
+from edgefactory.datasets.bounds import BoundSettings, GroupReport, bounded, is_machines
 from edgefactory.datasets.carrying import pictures_of, write_snapshot
 from edgefactory.datasets.documents import Item, Progress, Snapshot
 from edgefactory.datasets.errors import InputError

@@ -31,8 +31,7 @@ def write_snapshot(out: Path, header: Header, items: Iterable[Item], pictures: P
 @contextmanager
 def snapshot_folder(out: Path) -> Iterator[Path]:
     """`fresh_folder` for a snapshot, with its folder of pictures."""
-    marker = FIRST_FORM if (out / FIRST_FORM).is_file() else MANIFEST
-    with fresh_folder(out, marker) as work:
+    with fresh_folder(out, MANIFEST, FIRST_FORM) as work:
         (work / "images").mkdir()
         yield work
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 from msgspec import Meta, Struct, field
 
@@ -29,6 +29,7 @@ Box = tuple[float, float, float, float]
 Task = Literal["detection", "classification"]
 Split = Literal["train", "val", "test"]
 Labeller = Literal["human", "teacher", "imported"]
+LABELLERS: Final[tuple[Labeller, ...]] = ("human", "imported", "teacher")  # most trusted first
 State = Literal["accepted", "queued", "rejected", "reviewed"]
 
 Progress = Callable[[int, int, str], None]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import subprocess
 import sys
 import tarfile
@@ -22,7 +21,13 @@ from pathlib import Path
 from typing import IO, Final
 
 from edgefactory.datasets.errors import EdgefactoryError, InputError, MissingError
-from edgefactory.datasets.files import file_sha256, read_bytes, storage_errors, write_file
+from edgefactory.datasets.files import (
+    file_sha256,
+    read_bytes,
+    storage_errors,
+    user_folder,
+    write_file,
+)
 
 CLIP_SHA256: Final = "45cddc9490be69345cbdab64ca583be65987e864ca408038e648db99e10516cf"
 CLIP_NAME: Final = "vtest.avi"
@@ -74,8 +79,7 @@ _DOWNLOAD_SECONDS: Final = 300
 
 def default_cache() -> Path:
     """`edgefactory` in `$XDG_CACHE_HOME`, else in `~/.cache`."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "edgefactory"
+    return user_folder("XDG_CACHE_HOME", ".cache")
 
 
 def fetch_clip(cache: Path | None = None, local: Path | None = None) -> Path:

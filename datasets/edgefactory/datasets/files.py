@@ -15,15 +15,16 @@ from edgefactory.datasets.errors import InputError, MissingError, StorageError
 
 
 @contextmanager
-def fresh_folder(out: Path, marker: str) -> Iterator[Path]:
+def fresh_folder(out: Path, *markers: str) -> Iterator[Path]:
     """A new empty folder beside `out` that becomes `out` when the block ends without an error.
 
-    An earlier result at `out` is replaced; it is recognised by the file `marker` in it, and any
-    other non-empty folder is refused with `InputError`. `OSError` becomes `StorageError`. What a
-    killed run left beside `out` is removed; two runs at once into one folder are not supported.
+    An earlier result at `out` is replaced; it is recognised by one of the files `markers` in it,
+    and any other non-empty folder is refused with `InputError`. `OSError` becomes `StorageError`.
+    What a killed run left beside `out` is removed; two runs at once into one folder are not
+    supported.
     """
     with storage_errors(out):
-        require_replaceable(out, marker)
+        require_replaceable(out, *markers)
         out.parent.mkdir(parents=True, exist_ok=True)
         work, old = (out.with_name(f".{out.name}.{part}") for part in ("partial", "old"))
         try:
@@ -51,15 +52,18 @@ def require_replaceable(out: Path, *markers: str) -> None:
             raise InputError(f"{out} exists and holds no {markers[0]}: it is not replaced")
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write `content` to `path` through a temporary sibling; `StorageError` if that fails."""
+def write_file(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Write `content` to `path` through a temporary sibling, which only its owner can read.
+
+    Raises `StorageError` if that fails.
+    """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
-            Path(name).chmod(0o644)
+            Path(name).chmod(mode)
             Path(name).replace(path)
         finally:
             Path(name).unlink(missing_ok=True)
@@ -94,6 +98,15 @@ def read_bytes(path: Path, limit: int, what: str) -> bytes:
     if len(content) > limit:
         raise InputError(f"{what} {path} is larger than {limit} bytes")
     return content
+
+
+def user_folder(variable: str, otherwise: str) -> Path:
+    """`edgefactory` in the folder that the environment's `variable` names, else in `~/otherwise`.
+
+    As the XDG Base Directory Specification has it, a path that is not absolute does not count.
+    """
+    base = Path(os.environ.get(variable, ""))
+    return (base if base.is_absolute() else Path.home() / otherwise) / "edgefactory"
 
 
 def file_sha256(path: Path, what: str) -> str:

@@ -13,7 +13,7 @@ import io
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ from edgefactory.datasets.files import (
     write_file,
 )
 from edgefactory.datasets.journal import Journal, journal_path
+from edgefactory.datasets.pictures import MAX_PICTURE_BYTES
 from edgefactory.datasets.teacher import (
     Detections,
     Engine,
@@ -46,8 +47,6 @@ from edgefactory.datasets.teacher import (
     native_precision,
 )
 from edgefactory.datasets.tightening import PICTURES, background, tightened
-
-_MAX_PICTURE_BYTES: Final = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +171,7 @@ def judged(frame: int, found: Detections, origin: str, settings: LabelSettings) 
 def read_picture(folder: Path, picture: Picture) -> NDArray[np.uint8]:
     """The pixels of a picture of the footage in `folder`: uint8 [H,W,3] RGB."""
     path = folder / picture.file
-    return decode_picture(read_bytes(path, _MAX_PICTURE_BYTES, "picture"), path)
+    return decode_picture(read_bytes(path, MAX_PICTURE_BYTES, "picture"), path)
 
 
 def decode_picture(content: bytes, path: Path) -> NDArray[np.uint8]:

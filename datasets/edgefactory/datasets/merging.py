@@ -10,20 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from msgspec.structs import replace
 
 from edgefactory.datasets.carrying import write_snapshot
 from edgefactory.datasets.choosing import PictureVersion, chosen
-from edgefactory.datasets.documents import ErrorBound, Header, Item, Labeller
+from edgefactory.datasets.documents import LABELLERS, ErrorBound, Header, Item
 from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.lines import Lines
 from edgefactory.datasets.manifest import read_header, stream_items
 from edgefactory.datasets.remapping import ClassMap, remapped_header, remapped_item
 from edgefactory.datasets.statements import Items, without_broken_bounds
-
-_BEST_FIRST: Final[tuple[Labeller, ...]] = ("human", "imported", "teacher")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +164,7 @@ def _joined(folders: Sequence[Path], headers: Sequence[Header], settings: MergeS
     return replace(
         first,
         name=settings.name or first.name,
-        test_labels=max((header.test_labels for header in mapped), key=_BEST_FIRST.index),
+        test_labels=max((header.test_labels for header in mapped), key=LABELLERS.index),
         truth_sha256=first.truth_sha256 if len(truths) == 1 else None,
         bounds=_bounds(folders, mapped),
     )

@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +33,7 @@ from edgefactory.datasets.files import read_bytes, write_file
 from edgefactory.datasets.ingest import truth_for
 from edgefactory.datasets.labelling import decode_picture
 from edgefactory.datasets.manifest import header_of, read_manifest, write_manifest
-
-_MAX_PICTURE_BYTES: Final = 64 * 2**20
+from edgefactory.datasets.pictures import MAX_PICTURE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ def build_snapshot(settings: SnapshotSettings, footage: Path, labels: Path, out:
             chosen = human if split == "test" and truth else by_frame
             if picture.frame not in chosen:
                 raise InputError(f"{labels} hold no labels of frame {picture.frame}: label again")
-            content = read_bytes(footage / picture.file, _MAX_PICTURE_BYTES, "picture")
+            content = read_bytes(footage / picture.file, MAX_PICTURE_BYTES, "picture")
             said = chosen[picture.frame]
             item = _item(source, picture, content, split, said, chosen is human)
             items.setdefault(item.id, item)
@@ -173,7 +171,7 @@ def require_splits(snapshot: Snapshot, splits: Iterable[Split], where: str) -> N
 def picture_bytes(folder: Path, item: Item) -> bytes:
     """The bytes of an item's image file. Raises `InputError` when they are not those it names."""
     path = folder / item.file
-    content = read_bytes(path, _MAX_PICTURE_BYTES, "picture")
+    content = read_bytes(path, MAX_PICTURE_BYTES, "picture")
     if hashlib.sha256(content).hexdigest() != item.id:
         raise InputError(f"{path} has other bytes than its name says; build the snapshot again")
     return content

@@ -20,7 +20,7 @@ from typing import Final, Literal, NamedTuple
 from msgspec.structs import replace
 
 from edgefactory.datasets.carrying import pictures_of, write_snapshot
-from edgefactory.datasets.documents import Header, Item, Labeller, Split
+from edgefactory.datasets.documents import LABELLERS, Header, Item, Split
 from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.lines import Lines, Row
 from edgefactory.datasets.manifest import stream_items
@@ -138,7 +138,7 @@ def divided(folder: Path, settings: SplitSettings) -> Division:
         for seconds, labeller in zip(found.seconds, found.labellers, strict=True)
         if cuts[name].split_at(seconds) == "test"
     }
-    worst = _LABELLERS[max(tested)] if tested else header.test_labels
+    worst = LABELLERS[max(tested)] if tested else header.test_labels
     new = replace(header, test_labels=worst, truth_sha256=None)
     kept, whole = without_broken_bounds(new, items)
     return Division(header, sum(len(x.seconds) for x in sources.values()), kept, whole)
@@ -149,10 +149,7 @@ class _Source:
     """The pictures of one source: when each was taken, and who labelled it."""
 
     seconds: array[float] = field(default_factory=lambda: array("d"))
-    labellers: bytearray = field(default_factory=bytearray)  # indices into _LABELLERS
-
-
-_LABELLERS: Final[tuple[Labeller, ...]] = ("human", "imported", "teacher")  # best first
+    labellers: bytearray = field(default_factory=bytearray)  # indices into LABELLERS
 
 
 def _sources(folder: Path) -> tuple[Header, dict[str, _Source]]:
@@ -169,11 +166,10 @@ def _labeller(row: Row) -> int:
     """Who has to answer for a picture's labels, the least trusted of them; an empty picture that
     nobody has reviewed is the teacher's."""
     if row.reviewed:
-        return 0
-    origins = {mark.origin.partition(":")[0] for mark in row.labels}
-    if not origins or "teacher" in origins:
-        return 2
-    return 1 if "imported" in origins else 0
+        return LABELLERS.index("human")
+    origins = {mark.origin.partition(":")[0] for mark in row.labels} or {"teacher"}
+    found = (number for number, labeller in enumerate(LABELLERS) if labeller in origins)
+    return max(found, default=0)
 
 
 def time_cuts(seconds: Sequence[float], settings: SplitSettings, source: str) -> Cuts:

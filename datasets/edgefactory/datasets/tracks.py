@@ -17,6 +17,7 @@ import numpy as np
 from edge_runtime.contract import iou_matrix
 from edgefactory.datasets.documents import Box, Item
 from edgefactory.datasets.errors import InputError
+from edgefactory.datasets.overlap import largest_iou
 
 _SAME_IOU: Final = 0.5  # of an interpolated box with one that is there already
 
@@ -167,7 +168,4 @@ def _between(a: Sighting, b: Sighting, share: float) -> Sighting:
 
 def _is_there(box: Sighting, present: Sequence[Sighting]) -> bool:
     same = [sighting.box for sighting in present if sighting.class_ == box.class_]
-    if not same:
-        return False
-    overlap = iou_matrix(np.asarray([box.box], np.float32), np.asarray(same, np.float32))
-    return bool(overlap.max() >= _SAME_IOU)
+    return largest_iou(box.box, same) >= _SAME_IOU

@@ -9,14 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from edge_runtime.contract import iou_matrix
-from edgefactory.datasets.bounds.judging import is_machines
+from edgefactory.datasets.bounds import is_machines
 from edgefactory.datasets.documents import Box, Item, Label, Sha256, Snapshot
 from edgefactory.datasets.errors import InputError
+from edgefactory.datasets.overlap import largest_iou
 from edgefactory.datasets.tracks import Sighting, Steadied, TrackSettings, sequences, steadied
 
 _SAME_IOU: Final = 0.5  # from which on two boxes of a class are about the same thing
@@ -137,10 +136,7 @@ def _is_said(label: Label, kept: Iterable[Label]) -> bool:
     if label.box is None:
         return any(one.class_ == label.class_ or one.state != "rejected" for one in kept)
     same = [one.box for one in kept if one.class_ == label.class_ and one.box is not None]
-    if not same:
-        return False
-    overlap = iou_matrix(np.asarray([label.box], np.float32), np.asarray(same, np.float32))
-    return bool(overlap.max() >= _SAME_IOU)
+    return largest_iou(label.box, same) >= _SAME_IOU
 
 
 def _classified(

@@ -53,7 +53,7 @@ def item(number: int, *labels: Label, split: Split = "train", name: str | None =
 
 
 def label(class_: str, box: Box | None, state: State = "accepted") -> Label:
-    """A label as an import of a format without provenance gives it, but for its origin."""
+    """A teacher's label."""
     return Label(class_, box, f"teacher:{'a' * 64}", 0.75, state)
 
 

@@ -10,17 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgefactory.datasets import (
-    Box,
-    Item,
-    Label,
-    Snapshot,
-    Split,
-    export_tasks,
-    import_annotations,
-    labelling_config,
-)
+from edgefactory.datasets import Box, Item, Label, Snapshot, Split
 from edgefactory.datasets.errors import InputError
+from edgefactory.datasets.formats import export_tasks, import_annotations, labelling_config
 
 BOX: Box = (10.0, 20.0, 30.5, 80.25)
 

@@ -62,7 +62,7 @@ def four(tmp_path: Path) -> Path:
     return make_snapshot(tmp_path / "four", tmp_path.name)
 
 
-def make_snapshot(folder: Path, name: str, state: Any = "queued", box: Any = BOX) -> Path:
+def make_snapshot(folder: Path, name: str) -> Path:
     """Pictures 0 and 1 to train, 2 to validate, 3 to test; picture 3 carries no open label."""
     pictures: dict[str, bytes] = {}
     items = []
@@ -70,7 +70,7 @@ def make_snapshot(folder: Path, name: str, state: Any = "queued", box: Any = BOX
     for number, split in enumerate(splits):
         content = _picture(f"{name} {number}")
         digest = hashlib.sha256(content).hexdigest()
-        label = Label("person", box, TEACHER, 0.3, "accepted" if number == 3 else state)
+        label = Label("person", BOX, TEACHER, 0.3, "accepted" if number == 3 else "queued")
         pictures[digest] = content
         file = f"images/{digest}.jpg"
         items.append(Item(digest, file, 96, 64, "clip", number, number / 10, split, (label,)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from edgefactory.datasets.errors import InputError, MissingError
-from edgefactory.datasets.studio import Studio
+from edgefactory.datasets.studio import Project, Studio
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -25,6 +26,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.do_GET()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
         """Keep the tests' output quiet."""
@@ -86,8 +90,6 @@ def test_an_endless_answer_is_not_read(server: Scripted, monkeypatch: pytest.Mon
 def test_a_list_that_never_ends_is_left(server: Scripted) -> None:
     server.answer = (200, b'{"total": 5, "tasks": []}')
     with Studio(server.url, "secret") as studio:
-        from edgefactory.datasets.studio import Project
-
         assert list(studio.tasks(Project(1, "p", "<View/>"))) == []
     assert len(server.seen) == 1
 
@@ -108,11 +110,19 @@ def test_the_token_goes_into_the_header_only(server: Scripted) -> None:
     assert server.seen == [("/api/current-user/whoami", "Token secret")]
 
 
-def test_a_port_without_a_server_is_missing() -> None:
-    with Scripted() as gone:
-        url = gone.url
-    with Studio(url, "secret") as studio, pytest.raises(MissingError, match="label serve"):
+def test_a_token_that_is_changed_for_nonsense_is_one_line(server: Scripted) -> None:
+    server.answer = (200, b"<html>")
+    with Studio(server.url, "a.b.c") as studio, pytest.raises(InputError, match="as Label Studio"):
         studio.who()
+    assert [path for path, _ in server.seen] == ["/api/token/refresh", "/api/current-user/whoami"]
+
+
+def test_a_port_without_a_server_is_missing() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # nobody else gets the port, and nobody listens on it
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with Studio(url, "secret") as studio, pytest.raises(MissingError, match="label serve"):
+            studio.who()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -66,8 +67,6 @@ def test_a_classifier(tmp_path: Path) -> None:
     )
     content = brightness_onnx()
     variant = release.variants[0]
-    import hashlib
-
     sha256 = hashlib.sha256(content).hexdigest()
     ref = msgspec.structs.replace(variant.files["model.onnx"], sha256=sha256)
     variant = msgspec.structs.replace(variant, files={"model.onnx": ref})

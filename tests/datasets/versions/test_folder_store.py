@@ -201,7 +201,12 @@ def test_stock_dvc_pulls_it(store: Store, snapshot: Path, tmp_path: Path) -> Non
     record = push(snapshot, store).record
     repository = tmp_path / "repository"
     write_dvc_file(record, repository / "data.dvc")
-    environment = {**os.environ, "DVC_NO_ANALYTICS": "1"}
+    environment = {
+        **os.environ,
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_GLOBAL_CONFIG_DIR": str(tmp_path / "config"),
+        "DVC_SITE_CACHE_DIR": str(tmp_path / "cache"),
+    }
     for arguments in (
         ("init", "--no-scm", "--quiet"),
         ("remote", "add", "--default", "store", store.where),

@@ -3,7 +3,7 @@
 import http.client
 import json
 import os
-import socket
+import re
 import subprocess
 import sys
 import time
@@ -28,12 +28,12 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
     log = tmp_path_factory.mktemp("s3") / "server.log"
     nothing = log.with_name("nothing")
     nothing.touch()
-    port = _free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
     with log.open("wb") as output:
         server = subprocess.Popen(command, stdout=output, stderr=output)
         try:
-            _make_bucket(port, server, log)
+            port = _port(server, log)
+            _make_bucket(port)
             yield {
                 **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
                 "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
@@ -46,33 +46,29 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
                 "AWS_MAX_ATTEMPTS": "1",
                 "EDGEFACTORY_STORE": "s3://bucket/models/yard",
                 "DVC_NO_ANALYTICS": "1",
+                "DVC_GLOBAL_CONFIG_DIR": str(log.with_name("config")),
+                "DVC_SITE_CACHE_DIR": str(log.with_name("cache")),
             }
         finally:
             server.kill()
             server.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def _make_bucket(port: int, server: "subprocess.Popen[bytes]", log: Path) -> None:
+def _port(server: "subprocess.Popen[bytes]", log: Path) -> int:
+    """The port that the server took, which it says once it listens."""
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline and server.poll() is None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        try:
-            connection.request("PUT", "/bucket")
-            assert connection.getresponse().status == 200
-        except ConnectionError:
-            time.sleep(0.2)  # not listening yet
-        else:
-            return
-        finally:
-            connection.close()
+        if found := re.search(r"Running on http://127\.0\.0\.1:(\d+)", log.read_text()):
+            return int(found[1])
+        time.sleep(0.2)
     pytest.fail(f"the S3 server did not start: {log.read_text()}")
+
+
+def _make_bucket(port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+    connection.request("PUT", "/bucket")
+    assert connection.getresponse().status == 200
+    connection.close()
 
 
 def edgefactory(environment: Environment, *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -9,11 +9,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-import numpy as np
-
-from edge_runtime.contract import iou_matrix
 from edgefactory.datasets.asking.questions import Reason
 from edgefactory.datasets.documents import Item, Label, Task
+from edgefactory.datasets.overlap import largest_iou
 from edgefactory.datasets.tracks import Sighting, TrackSettings, sequences, steadied
 
 Signals = Mapping[Reason, float]
@@ -62,11 +60,9 @@ def _alone(labels: Iterable[Label], others: Iterable[Label]) -> list[Label]:
 
 
 def _confirmed(label: Label, others: Sequence[Label]) -> bool:
-    boxes = [other.box for other in others if other.class_ == label.class_]
-    if not boxes:
-        return False
-    overlap = iou_matrix(np.asarray([label.box], np.float32), np.asarray(boxes, np.float32))
-    return bool(overlap.max() >= _SAME_IOU)
+    assert label.box is not None
+    same = [one.box for one in others if one.class_ == label.class_ and one.box is not None]
+    return largest_iou(label.box, same) >= _SAME_IOU
 
 
 def gaps(items: Sequence[Item], settings: TrackSettings) -> dict[str, float]:
@@ -85,10 +81,7 @@ def gaps(items: Sequence[Item], settings: TrackSettings) -> dict[str, float]:
 
 
 def _is_free(place: Sighting, there: Sequence[Sighting]) -> bool:
-    if not there:
-        return True
-    boxes = np.asarray([sighting.box for sighting in there], np.float32)
-    return bool(iou_matrix(np.asarray([place.box], np.float32), boxes).max() < _FREE_IOU)
+    return largest_iou(place.box, [sighting.box for sighting in there]) < _FREE_IOU
 
 
 def _is_sure(label: Label) -> bool:

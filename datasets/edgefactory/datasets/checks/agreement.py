@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.contract import iou_matrix
 from edgefactory.datasets.checks.findings import Kind
 from edgefactory.datasets.checks.table import believed
 from edgefactory.datasets.documents import Box, Item
@@ -75,7 +76,7 @@ def judged(picture: int, item: Item, found: Found, classes: Mapping[str, int]) -
     kinds = np.asarray([classes[label.class_] for _, label in known], np.int64)
     places = tuple(place for place, _ in known)
     ignored = _array([label.box for place, label in told if place not in places])
-    overlap = iou(boxes, found.boxes)
+    overlap = iou_matrix(boxes, found.boxes)
     overlap[kinds[:, None] != found.classes[None, :]] *= 0.999  # same class first
     pairs = tuple(greedy(overlap, _SAME))
     return Compared(picture, boxes, kinds, places, ignored, found, pairs)
@@ -83,13 +84,6 @@ def judged(picture: int, item: Item, found: Found, classes: Mapping[str, int]) -
 
 def _array(boxes: Sequence[Box | None]) -> Floats:
     return np.asarray(boxes, np.float32).reshape(-1, 4)
-
-
-def iou(a: Floats, b: Floats) -> Floats:
-    """Intersection over union of boxes [n,4] and [m,4]: f32 [n,m]."""
-    shared, (first, second) = _shared(a, b), (_areas(a)[:, None], _areas(b)[None, :])
-    result: Floats = shared / np.maximum(first + second - shared, 1e-9)
-    return result
 
 
 def contained(a: Floats, b: Floats) -> Floats:
@@ -176,7 +170,7 @@ def _moved(one: Compared, free: list[int], limits: Floats) -> dict[int, int]:
     """
     sure = one.found.scores >= limits[one.found.classes] / 2
     open_ = [detection for detection in _open(one) if sure[detection]]
-    part = iou(one.boxes[free], one.found.boxes[open_])
+    part = iou_matrix(one.boxes[free], one.found.boxes[open_])
     same = one.classes[free][:, None] == one.found.classes[open_][None, :]
     near = np.where(same & (part <= _APART), part, 0.0).astype(np.float32)
     return {free[row]: open_[column] for row, column, _ in greedy(near, _TOUCH)}
@@ -189,7 +183,7 @@ def _open(one: Compared) -> list[int]:
 
 def _misplaced(one: Compared, moved: Mapping[int, int]) -> Iterator[Doubt]:
     held = contained(one.boxes, one.found.boxes)
-    overlap = iou(one.boxes, one.found.boxes)
+    overlap = iou_matrix(one.boxes, one.found.boxes)
     for label, detection in moved.items():
         # A detection around two labels is the teacher's error: it took them for one.
         if (np.delete(held[:, detection], label) < _MOSTLY).all():
@@ -215,7 +209,7 @@ def _unseen(
     classes: Sequence[str],
     empty: Callable[[int, Box], bool | None],
 ) -> Iterator[Doubt]:
-    support = iou(one.boxes, one.found.boxes[_open(one)]).max(axis=1, initial=0.0)
+    support = iou_matrix(one.boxes, one.found.boxes[_open(one)]).max(axis=1, initial=0.0)
     for label in free:
         x0, y0, x1, y1 = one.boxes[label].tolist()
         bare = empty(one.picture, (x0, y0, x1, y1))

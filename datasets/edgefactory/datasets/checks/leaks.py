@@ -12,7 +12,7 @@ _STEPS: Final = 1.5  # usual distances of a source's frames within which two are
 
 
 class Neighbours(NamedTuple):
-    """A held-out picture, the nearest picture of the split before, and how far in seconds."""
+    """A held-out picture, a neighbour of it in an earlier split, and how far in seconds."""
 
     held_out: int
     other: int

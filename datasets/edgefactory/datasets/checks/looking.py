@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from edgefactory.datasets.documents import Item, Progress
 from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.snapshot import load_picture
 from edgefactory.datasets.teachers import Found, Teacher
+from edgefactory.datasets.workers import cores
 
 Pixels = NDArray[np.uint8]
 
@@ -133,7 +133,7 @@ def look(
 
 def _views(folder: Path, items: Iterable[Item], telling: bool) -> Iterator[list[_View]]:
     waiting = iter(items)
-    threads = min(os.cpu_count() or 1, _MOST_THREADS)
+    threads = min(cores(), _MOST_THREADS)
     with ThreadPoolExecutor(threads) as pool:
         while batch := list(islice(waiting, _BATCH)):
             yield list(pool.map(lambda item: _view(folder, item, telling), batch))

@@ -11,7 +11,6 @@ from typing import Final
 
 from edgefactory.datasets.documents import Header, Item, Label, Split, Task
 from edgefactory.datasets.errors import InputError, MissingError
-from edgefactory.datasets.files import write_file
 from edgefactory.datasets.formats.foreign import (
     ForeignPicture,
     ForeignSet,
@@ -21,18 +20,17 @@ from edgefactory.datasets.formats.foreign import (
 )
 from edgefactory.datasets.formats.names import (
     SPLITS,
-    class_list,
-    inside,
+    classes_of,
     is_safe_part,
     pictures_under,
     relative_name,
+    write_classes,
 )
 from edgefactory.datasets.formats.placing import Kept, Placed
 
 TASKS: frozenset[Task] = frozenset({"classification"})
 KEEPS: frozenset[Kept] = frozenset({"splits", "classes"})
 BASE: str = ""
-_CLASSES: Final = "classes.txt"
 _ORIGIN: Final = "imported:folders"
 _EXPECTED: Final = "expected CLASS/picture.jpg, or train/CLASS/picture.jpg"
 
@@ -61,11 +59,7 @@ def read(path: Path, settings: ImportSettings, _tally: Tally) -> ForeignSet:
         pictures.append(ForeignPicture(picture, shelf, name, split, labels, str(picture)))
     if not pictures:
         raise MissingError(f"{path} holds no pictures in class folders; {_EXPECTED}")
-    listing = path / _CLASSES
-    classes = class_list(inside(path, listing)) if listing.is_file() else tuple(sorted(found))
-    if not found <= set(classes):
-        strange = min(found - set(classes))
-        raise InputError(f"{listing} has no class {strange!r}, but there is such a folder")
+    classes = classes_of(path, found)
     return ForeignSet("classification", chosen_classes(classes, settings, str(path)), pictures)
 
 
@@ -95,4 +89,4 @@ def check_class(name: str) -> bool:
 
 def write(folder: Path, header: Header, _placed: Sequence[Placed]) -> None:
     """The classes in their order; the folders say the rest."""
-    write_file(folder / _CLASSES, "".join(f"{name}\n" for name in header.classes).encode())
+    write_classes(folder, header.classes)

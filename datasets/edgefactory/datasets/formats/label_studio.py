@@ -7,7 +7,7 @@ predictions are validated here, since the server does not do that either.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 from xml.sax.saxutils import quoteattr
 
@@ -43,24 +43,37 @@ def export_tasks(
     `data.image` is `base_url/images/ID.jpg`.
     Raises `MissingError` without label-studio-sdk, `InputError` for a prediction it refuses.
     """
+    problem = problem_finder(labelling_config(snapshot.classes, snapshot.task))
+    tasks = []
+    for item in snapshot.items:
+        if not any(label.state in states for label in item.labels):
+            continue
+        proposed = prediction(item, asked_labels(item, states))
+        if (reason := problem(proposed)) is not None:
+            raise InputError(f"item {item.id[:12]} is no valid prediction: {reason}")
+        data = {"image": f"{base_url.rstrip('/')}/{item.file}", "sample": item.id}
+        tasks.append({"data": data, "predictions": [proposed]})
+    return tasks
+
+
+def problem_finder(config: str) -> Callable[[Json], str | None]:
+    """Says why a prediction does not fit the labelling interface `config`; None where it does.
+
+    Raises `MissingError` without label-studio-sdk.
+    """
     try:
         from label_studio_sdk.label_interface import LabelInterface
     except ImportError as error:
         raise MissingError(
             "label-studio-sdk is not installed: pip install label-studio-sdk"
         ) from error
-    interface = LabelInterface(labelling_config(snapshot.classes, snapshot.task))
-    tasks = []
-    for item in snapshot.items:
-        if not any(label.state in states for label in item.labels):
-            continue
-        proposed = prediction(item, asked_labels(item, states))
+    interface = LabelInterface(config)
+
+    def problem(proposed: Json) -> str | None:
         problems = interface.validate_prediction(proposed, return_errors=True)
-        if problems:
-            raise InputError(f"item {item.id[:12]} is no valid prediction: {problems[0]}")
-        data = {"image": f"{base_url.rstrip('/')}/{item.file}", "sample": item.id}
-        tasks.append({"data": data, "predictions": [proposed]})
-    return tasks
+        return str(problems[0]) if problems else None
+
+    return problem
 
 
 def import_annotations(content: bytes, snapshot: Snapshot, where: str) -> Snapshot:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from edgefactory.datasets.documents import Split
 from edgefactory.datasets.errors import InputError
-from edgefactory.datasets.files import read_bytes
+from edgefactory.datasets.files import read_bytes, write_file
 
+CLASSES: Final = "classes.txt"
 MAX_NAME: Final = 1000  # characters, as the manifest has it
 _MAX_SOURCE: Final = 200
 _MAX_TEXT: Final = 64 * 2**20
@@ -117,6 +118,26 @@ def lines_of(path: Path) -> list[str]:
 def class_list(path: Path) -> tuple[str, ...]:
     """The classes of a file with one a line."""
     return tuple(filter(None, lines_of(path)))
+
+
+def classes_of(folder: Path, found: Set[str]) -> tuple[str, ...]:
+    """The classes of the file `classes.txt` in `folder`, else those `found`, by the alphabet.
+
+    Raises `InputError` when the file lacks one that was found.
+    """
+    listing = folder / CLASSES
+    if not listing.is_file():
+        return tuple(sorted(found))
+    classes = class_list(inside(folder, listing))
+    strange = found - set(classes)
+    if strange:
+        raise InputError(f"{listing} has no class {min(strange)!r}, which the data set has")
+    return classes
+
+
+def write_classes(folder: Path, classes: Sequence[str]) -> None:
+    """Write `classes.txt`, by which the classes keep their order."""
+    write_file(folder / CLASSES, "".join(f"{name}\n" for name in classes).encode())
 
 
 def is_safe(name: str) -> bool:

@@ -27,13 +27,14 @@ from edgefactory.datasets.formats.foreign import (
 from edgefactory.datasets.formats.markup import parse_xml
 from edgefactory.datasets.formats.names import (
     SPLITS,
-    class_list,
+    classes_of,
     files_under,
     inside,
     is_safe,
     lines_of,
     pictures_under,
     relative_name,
+    write_classes,
 )
 from edgefactory.datasets.formats.placing import Kept, Placed
 
@@ -42,7 +43,6 @@ KEEPS: frozenset[Kept] = frozenset({"splits", "classes"})
 BASE: str = "JPEGImages"
 _ANNOTATIONS: Final = "Annotations"
 _SETS: Final = "ImageSets/Main"
-_CLASSES: Final = "classes.txt"
 _MAX_XML: Final = 4 * 2**20
 _ORIGIN: Final = "imported:voc"
 _EXPECTED: Final = f"expected {_ANNOTATIONS}/*.xml and {BASE}/, or .xml files beside their pictures"
@@ -78,11 +78,7 @@ def read(path: Path, settings: ImportSettings, tally: Tally) -> ForeignSet:
     if not pictures:
         raise MissingError(f"{path} holds no VOC data set; {_EXPECTED}")
     found = {label.class_ for picture in pictures for label in picture.labels}
-    listing = path / _CLASSES
-    classes = class_list(inside(path, listing)) if listing.is_file() else tuple(sorted(found))
-    if not found <= set(classes):
-        strange = min(found - set(classes))
-        raise InputError(f"{listing} has no class {strange!r}, which the annotations have")
+    classes = classes_of(path, found)
     return ForeignSet("detection", chosen_classes(classes, settings, str(path)), pictures)
 
 
@@ -118,7 +114,7 @@ def write(folder: Path, header: Header, placed: Sequence[Placed]) -> None:
         if members:
             text = "".join(f"{stem}\n" for stem in members)
             write_file(folder / _SETS / f"{split}.txt", text.encode())
-    write_file(folder / _CLASSES, "".join(f"{name}\n" for name in header.classes).encode())
+    write_classes(folder, header.classes)
     (folder / BASE).mkdir(exist_ok=True)
 
 

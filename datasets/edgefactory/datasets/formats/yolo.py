@@ -23,6 +23,7 @@ from edgefactory.datasets.formats.foreign import (
     chosen_classes,
 )
 from edgefactory.datasets.formats.names import (
+    CLASSES,
     SPLITS,
     class_list,
     files_under,
@@ -37,7 +38,6 @@ TASKS: frozenset[Task] = frozenset({"detection"})
 KEEPS: frozenset[Kept] = frozenset({"splits", "classes"})
 BASE: str = "images"
 _LABELS: Final = "labels"
-_CLASSES: Final = "classes.txt"
 _MAX_YAML: Final = 4 * 2**20
 _ORIGIN: Final = "imported:yolo"
 _EXPECTED: Final = "expected data.yaml (or --classes), images/ and labels/ with a .txt a picture"
@@ -140,7 +140,7 @@ def _names(
     if isinstance(names, dict) and set(names) == set(range(len(names))):
         names = [names[number] for number in range(len(names))]
     if names is None:
-        listings = (root / _CLASSES, root / _LABELS / _CLASSES)
+        listings = (root / CLASSES, root / _LABELS / CLASSES)
         listing = next((file for file in listings if file.is_file()), None)
         names = list(class_list(inside(root, listing)) if listing else settings.classes or ())
     if not isinstance(names, list) or not all(isinstance(n, str | int | float) for n in names):
@@ -206,7 +206,7 @@ def _orphans(root: Path, labelled: set[Path]) -> Iterator[Path]:
     for folder in sorted({file.parent for file in labelled}):
         if folder.name == _LABELS or _LABELS in folder.relative_to(root).parts:
             for file in files_under(folder) if folder.is_dir() else ():
-                plain = file.suffix == ".txt" and file.name != _CLASSES
+                plain = file.suffix == ".txt" and file.name != CLASSES
                 if plain and file.parent == folder and file not in labelled:
                     yield file
 

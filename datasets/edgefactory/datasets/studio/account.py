@@ -16,7 +16,7 @@ from msgspec import Struct
 from edge_runtime.contract.codec import encode
 from edgefactory.datasets.documents import read_document
 from edgefactory.datasets.errors import MissingError
-from edgefactory.datasets.files import storage_errors
+from edgefactory.datasets.files import storage_errors, user_folder, write_file
 
 ACCOUNT: Final = "server.json"
 
@@ -37,9 +37,7 @@ class Account(Struct, frozen=True, forbid_unknown_fields=True):
 
 def default_data() -> Path:
     """`edgefactory/label-studio` in `$XDG_DATA_HOME`, else in `~/.local/share`."""
-    base = os.environ.get("XDG_DATA_HOME", "")
-    home = Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "share"
-    return home / "edgefactory" / "label-studio"
+    return user_folder("XDG_DATA_HOME", ".local/share") / "label-studio"
 
 
 def read_account(data: Path) -> Account:
@@ -68,18 +66,5 @@ def keep_account(data: Path, url: str) -> Account:
         user = f"{os.environ.get('USER') or 'admin'}@localhost"
         password, token = secrets.token_urlsafe(18), secrets.token_hex(20)
     account = Account("label-studio-server/1", url, user, password, token, str(pictures))
-    _write_private(data / ACCOUNT, encode(account))
+    write_file(data / ACCOUNT, encode(account), mode=0o600)
     return account
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """Replace `path` by a file that only its owner can ever read."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with storage_errors(path):
-        try:
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -277,8 +278,9 @@ class _PersonalToken(httpx.Auth):
                 return
         answer = yield self._refresh
         if answer.is_success:
-            self._access = msgspec.json.decode(answer.read(), type=_Access).access
-            request.headers["Authorization"] = f"Bearer {self._access}"
+            with suppress(msgspec.DecodeError, UnicodeDecodeError):
+                self._access = msgspec.json.decode(answer.read(), type=_Access).access
+                request.headers["Authorization"] = f"Bearer {self._access}"
         yield request  # where there is no new one, the server says what it says to a stranger
 
 

@@ -11,10 +11,10 @@ from urllib.parse import quote
 from edgefactory.datasets.carrying import place
 from edgefactory.datasets.documents import Item
 from edgefactory.datasets.errors import InputError
-from edgefactory.datasets.files import read_bytes, storage_errors
+from edgefactory.datasets.files import storage_errors
+from edgefactory.datasets.snapshot import picture_bytes
 from edgefactory.datasets.studio.client import Project, Studio
 
-_MAX_PICTURE_BYTES: Final = 64 * 2**20
 _UPLOADS: Final = 10  # pictures a request
 
 Urls = Callable[[Sequence[Item]], Mapping[str, str]]
@@ -58,9 +58,7 @@ def uploaded_urls(studio: Studio, project: Project, folder: Path) -> Urls:
             studio.upload(
                 project,
                 {
-                    Path(item.file).name: read_bytes(
-                        folder / item.file, _MAX_PICTURE_BYTES, "picture"
-                    )
+                    Path(item.file).name: picture_bytes(folder, item)
                     for item in missing[start : start + _UPLOADS]
                 },
             )

@@ -14,11 +14,12 @@ from typing import Any, Final
 
 from edge_runtime.contract.codec import encode
 from edgefactory.datasets.documents import Item, Progress, Snapshot, State
-from edgefactory.datasets.errors import InputError, MissingError
+from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.formats.label_studio import (
     asked_labels,
     labelling_config,
     prediction,
+    problem_finder,
 )
 from edgefactory.datasets.studio.client import Json, Project, Studio, TaskLine
 from edgefactory.datasets.studio.pictures import Urls
@@ -118,24 +119,16 @@ def push(
 
 def _tasks(project: Project, items: Sequence[Item]) -> list[_Task]:
     """What is proposed for each item, checked against the project's labelling interface."""
-    try:
-        from label_studio_sdk.label_interface import LabelInterface
-    except ImportError as error:
-        raise MissingError(
-            "label-studio-sdk is not installed: pip install label-studio-sdk"
-        ) from error
-    interface = LabelInterface(project.label_config)
+    problem = problem_finder(project.label_config)
     tasks = []
     for item in items:
         labels = asked_labels(item, _WAITING)
         proposed = prediction(item, labels) | {"model_version": _MODEL} if labels else None
-        if proposed is not None:
-            problems = interface.validate_prediction(proposed, return_errors=True)
-            if problems:
-                raise InputError(
-                    f"the project {project.title!r} cannot show the labels of the picture "
-                    f"{item.id[:12]} ({problems[0]}); take another --project"
-                )
+        if proposed is not None and (reason := problem(proposed)) is not None:
+            raise InputError(
+                f"the project {project.title!r} cannot show the labels of the picture "
+                f"{item.id[:12]} ({reason}); take another --project"
+            )
         tasks.append(_Task(item, proposed, _digest(proposed)))
     return tasks
 

@@ -64,8 +64,7 @@ def pull(record: Record, store: Store, out: Path, progress: Progress | None = No
         report(start, len(absent), "fetching files")
         _fetch(absent[start : start + _BATCH], store, waiting, record)
     _require_whole(waiting, entries)
-    marker = FIRST_FORM if (out / FIRST_FORM).is_file() else MANIFEST
-    with fresh_folder(out, marker) as work:
+    with fresh_folder(out, MANIFEST, FIRST_FORM) as work:
         work.rmdir()
         waiting.rename(work)
     return len(absent)

@@ -20,6 +20,7 @@ import msgspec
 
 from edge_runtime.contract.codec import encode
 from edgefactory.datasets.errors import InputError, MissingError, StorageError
+from edgefactory.datasets.files import user_folder
 from edgefactory.datasets.versions.records import Record
 
 _MAX_RECORD_BYTES: Final = 2**16
@@ -30,9 +31,7 @@ def default_store() -> str:
     """`$EDGEFACTORY_STORE`; else `edgefactory/store` in `$XDG_DATA_HOME` or `~/.local/share`."""
     if given := os.environ.get("EDGEFACTORY_STORE"):
         return given
-    base = Path(os.environ.get("XDG_DATA_HOME", ""))
-    base = base if base.is_absolute() else Path.home() / ".local" / "share"
-    return str(base / "edgefactory" / "store")
+    return str(user_folder("XDG_DATA_HOME", ".local/share") / "store")
 
 
 @dataclass(frozen=True, slots=True)

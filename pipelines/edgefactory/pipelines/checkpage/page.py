@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import jinja2
-
 from edge_runtime.contract.codec import encode
 from edgefactory.datasets.checks import KINDS, CheckReport, Kind
 from edgefactory.datasets.documents import Progress
@@ -16,6 +14,7 @@ from edgefactory.datasets.manifest import stream_items
 from edgefactory.pipelines.checkpage.cards import Card, card
 from edgefactory.pipelines.checkpage.wording import WORDS, Words
 from edgefactory.pipelines.report.page import TEMPLATES as SHARED
+from edgefactory.pipelines.report.page import page_environment
 
 MOST_SHOWN: Final = 24  # findings of a kind on the page; check.json has them all
 TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -63,17 +62,14 @@ def _sheets(folder: Path, report: CheckReport, progress: Progress) -> list[Sheet
 
 
 def _render(report: CheckReport, sheets: list[Sheet]) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     css = [(SHARED / "page.css"), (TEMPLATES / "check.css")]
-    return environment.get_template("check.html.j2").render(
-        report=report,
-        sheets=sheets,
-        css="\n".join(path.read_text(encoding="utf-8") for path in css),
-        total=sum(report.found.values()),
+    return (
+        page_environment(TEMPLATES)
+        .get_template("check.html.j2")
+        .render(
+            report=report,
+            sheets=sheets,
+            css="\n".join(path.read_text(encoding="utf-8") for path in css),
+            total=sum(report.found.values()),
+        )
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgefactory.pipelines.outcome import Outcome
 from edgefactory.pipelines.screen import Screen
+from edgefactory.pipelines.teaching import chosen_teachers
 
 if TYPE_CHECKING:
     from edgefactory.datasets.checks import CheckReport
@@ -25,7 +26,11 @@ def options(parser: ArgumentParser) -> None:
     """The snapshot, who is asked, and where the page goes."""
     parser.add_argument("snapshot", metavar="SNAP", help="the folder of the snapshot")
     parser.add_argument(
-        "--teacher", metavar="TEACHER", action="append", help="a model to ask; several are fused"
+        "--teacher",
+        metavar="TEACHER",
+        action="append",
+        default=[],
+        help="a model to ask; several are fused",
     )
     parser.add_argument(
         "--classes", metavar="A,B", default="", help="the classes of a model that names none"
@@ -40,12 +45,10 @@ def run(args: Namespace, screen: Screen) -> Outcome:
     import msgspec
 
     from edgefactory.datasets.checks import check_data
-    from edgefactory.datasets.teachers import open_teachers, parse_teacher
+    from edgefactory.datasets.teachers import open_teachers
 
-    folder, teacher = Path(args.snapshot), None
-    if args.teacher:
-        classes = tuple(name for name in args.classes.split(",") if name)
-        teacher = open_teachers([parse_teacher(text, classes) for text in args.teacher])
+    folder = Path(args.snapshot)
+    teacher = open_teachers(chosen_teachers(args)) if args.teacher else None
     report = check_data(folder, teacher, screen.progress)
     where = ""
     if args.out:

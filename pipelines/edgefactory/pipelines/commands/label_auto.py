@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from edgefactory.pipelines.outcome import Outcome
 from edgefactory.pipelines.screen import Screen
+from edgefactory.pipelines.teaching import chosen_teachers
 
 if TYPE_CHECKING:
     from edgefactory.datasets import AutoLabelled, AutoLabelSettings
@@ -115,6 +116,12 @@ def _add_bound(parser: ArgumentParser) -> None:
         "--seed", metavar="N", type=int, default=0, help="of the calibration order (0)"
     )
     bound.add_argument(
+        "--checked",
+        metavar="N",
+        type=int,
+        help="pictures of that order that were drawn (default: up to the first not reviewed)",
+    )
+    bound.add_argument(
         "--pooled", action="store_true", help="one bound for all classes, not one for each"
     )
 
@@ -141,9 +148,8 @@ def _settings(args: Namespace) -> "AutoLabelSettings":
         native_precision,
     )
     from edgefactory.datasets.bounds import BoundSettings
-    from edgefactory.datasets.teachers import EngineSettings, parse_teacher
+    from edgefactory.datasets.teachers import EngineSettings
 
-    classes = tuple(name.strip() for name in args.classes.split(",") if name.strip())
     precision = args.precision
     if precision == "auto":
         precision = native_precision() if args.engine == "openvino" else "f32"
@@ -154,11 +160,12 @@ def _settings(args: Namespace) -> "AutoLabelSettings":
             confidence=args.confidence,
             seed=args.seed,
             tries=args.tries,
+            sample=args.checked,
             per_class=not args.pooled,
         )
     tracks = None if args.no_tracks else TrackSettings(gap=args.gap, flicker=args.flicker)
     return AutoLabelSettings(
-        teachers=tuple(parse_teacher(text, classes) for text in args.teacher),
+        teachers=chosen_teachers(args),
         engine=EngineSettings(engine=args.engine, precision=precision),
         verdicts=VerdictSettings(args.accept, args.queue, tracks),
         bound=bound,

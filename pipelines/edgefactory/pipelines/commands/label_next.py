@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from edgefactory.pipelines.outcome import Outcome
 from edgefactory.pipelines.screen import Screen
+from edgefactory.pipelines.teaching import chosen_teachers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,16 +64,14 @@ def run(args: Namespace, screen: Screen) -> Outcome:
     import msgspec
 
     from edgefactory.datasets.asking import AskSettings, next_questions, write_questions
-    from edgefactory.datasets.teachers import parse_teacher
 
     count = args.count if args.count is not None else 0 if args.calibration else 50
-    classes = tuple(name.strip() for name in args.classes.split(",") if name.strip())
     wanted = AskSettings(
         count=count,
         calibration=args.calibration,
         seed=args.seed,
         embedding=args.embedding,
-        teachers=tuple(parse_teacher(text, classes) for text in args.teacher),
+        teachers=chosen_teachers(args),
     )
     folder = Path(args.snapshot)
     questions = next_questions(wanted, folder, screen.progress)

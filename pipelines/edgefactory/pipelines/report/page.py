@@ -96,14 +96,19 @@ def _context(inputs: Inputs, summary: Summary) -> dict[str, object]:
     }
 
 
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+def page_environment(templates: Path) -> jinja2.Environment:
+    """How a page is made of the folder `templates`: escaped, and an unknown name is an error."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _template() -> jinja2.Template:
+    environment = page_environment(TEMPLATES)
     environment.filters |= {
         "short": wording.short,
         "size": wording.size,
