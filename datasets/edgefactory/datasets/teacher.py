@@ -237,6 +237,7 @@ def _load_openvino(content: bytes, name: str, settings: TeacherSettings) -> Infe
         "INFERENCE_PRECISION_HINT": settings.precision,
         "INFERENCE_NUM_THREADS": settings.threads,
         "NUM_STREAMS": settings.threads,
+        "ENABLE_CPU_PINNING": False,  # else every process of `label auto` takes the same core
     }
     compiled = core.compile_model(model, "CPU", hints)
     queue = ov.AsyncInferQueue(compiled, settings.threads)

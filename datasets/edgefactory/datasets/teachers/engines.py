@@ -142,6 +142,7 @@ class _OvSession:
             "INFERENCE_PRECISION_HINT": settings.precision,
             "INFERENCE_NUM_THREADS": settings.threads,
             "NUM_STREAMS": 1,
+            "ENABLE_CPU_PINNING": False,  # else every process of `label auto` takes the same core
         }
         try:
             read = self._core.read_model
