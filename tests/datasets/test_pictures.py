@@ -143,7 +143,7 @@ def broken(path: Path, kind: str) -> Path:
     ("kind", "says"),
     [
         ("zero bytes", "is empty"),
-        ("text", "cannot be decoded"),
+        ("text", r"cannot be decoded \(it is of no known kind\)"),
         ("truncated", "cannot be decoded"),
         ("corrupt", "cannot be decoded"),
         ("animated", "animated"),

@@ -36,7 +36,7 @@ from edgefactory.datasets.files import (
     write_file,
 )
 from edgefactory.datasets.journal import Journal, journal_path
-from edgefactory.datasets.pictures import MAX_PICTURE_BYTES
+from edgefactory.datasets.pictures import MAX_PICTURE_BYTES, damage
 from edgefactory.datasets.teacher import (
     Detections,
     Engine,
@@ -182,7 +182,8 @@ def decode_picture(content: bytes, path: Path) -> NDArray[np.uint8]:
         with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
             return np.asarray(image.convert("RGB"))
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"picture {path} is no JPEG or PNG that decodes: {error}") from error
+        why = damage(error)
+        raise InputError(f"picture {path} is no JPEG or PNG that decodes: {why}") from error
 
 
 def _teacher_settings(settings: LabelSettings) -> TeacherSettings:

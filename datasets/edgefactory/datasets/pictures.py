@@ -81,8 +81,15 @@ def upright(path: Path) -> Upright:
     except _DAMAGE as error:
         kinds = ", ".join(_FORMATS)
         raise InputError(
-            f"picture {path} cannot be decoded ({error}); expected a whole {kinds} file"
+            f"picture {path} cannot be decoded ({damage(error)}); expected a whole {kinds} file"
         ) from error
+
+
+def damage(error: Exception) -> str:
+    """What Pillow says of a file that it cannot decode, without the addresses of its objects."""
+    from PIL import UnidentifiedImageError
+
+    return "it is of no known kind" if isinstance(error, UnidentifiedImageError) else str(error)
 
 
 def turned(box: Box, orientation: int, stored: tuple[int, int]) -> Box:
