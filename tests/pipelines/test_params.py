@@ -1,5 +1,6 @@
 """params.yaml: strict sections, and the shipped files fit the settings that they feed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,13 +48,18 @@ def test_shipped_parameters_are_accepted_by_the_stages(path: Path) -> None:
     assert all(params.values()), "DVC wants every section to be there"
     source = settings(params["source"], SourceSettings, "source")
     given = {"source": source.kind, "video": None if source.kind == "digits" else Path("v")}
-    settings(params["ingest"], IngestSettings, "ingest", given)
-    settings(params["label"], LabelSettings, "label")
-    settings(params["snapshot"], SnapshotSettings, "snapshot")
-    settings(params["release"], ReleaseSettings, "release")
-    settings(params["gate"], GateSettings, "gate")
-    settings(params["publish"], RolloutSettings, "publish")
-    settings(params["branch"], BranchSettings, "branch")
+    kinds = {
+        "ingest": IngestSettings,
+        "label": LabelSettings,
+        "snapshot": SnapshotSettings,
+        "release": ReleaseSettings,
+        "gate": GateSettings,
+        "publish": RolloutSettings,
+        "branch": BranchSettings,
+    }
+    for name, kind in kinds.items():
+        found: object = settings(params[name], kind, name, given if name == "ingest" else {})
+        assert _as_written(found, params[name]) == params[name]
 
 
 @pytest.mark.component
@@ -63,9 +69,25 @@ def test_shipped_parameters_are_accepted_by_training_and_compression(path: Path)
     from edgefactory.training import recipe_from
 
     params = read_params(path)
-    recipe_from(params["train"], "train")
-    settings(params["compress"], CompressSettings, "compress")
-    settings(params["prove"], ProveSettings, "prove")
+    found = {
+        "train": recipe_from(params["train"], "train"),
+        "compress": settings(params["compress"], CompressSettings, "compress"),
+        "prove": settings(params["prove"], ProveSettings, "prove"),
+    }
+    for name, value in found.items():
+        assert _as_written(value, params[name]) == params[name]
+
+
+def _as_written(found: object, section: Mapping[str, object]) -> dict[str, object]:
+    """The values of the settings for the keys of the section, as YAML has them."""
+    values: dict[str, object] = {}
+    for name, written in section.items():
+        value = getattr(found, name)
+        if isinstance(written, Mapping):
+            values[name] = _as_written(value, written)
+        else:
+            values[name] = msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))
+    return values
 
 
 def test_the_teacher_is_judged_as_it_labelled() -> None:
