@@ -22,6 +22,7 @@ import numpy.typing as npt
 from edge_runtime.contract import Engine, Outputs, Precision, Variant, digest
 from edgefactory.datasets.errors import InputError, MissingError, TrustError
 from edgefactory.datasets.files import read_bytes
+from edgefactory.datasets.onnx_sessions import first_line, ort_refusals, session_options
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -127,41 +128,15 @@ def quiet_openvino() -> ModuleType:
     return module
 
 
-def ort_refusals() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises when it cannot load a model."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    return (
-        state.EPFail,
-        state.Fail,
-        state.InvalidArgument,
-        state.InvalidGraph,
-        state.InvalidProtobuf,
-        state.NotImplemented,
-        state.RuntimeException,
-    )
-
-
-def first_line(error: Exception) -> str:
-    """The error's message as one line of at most 200 characters."""
-    return " ".join(str(error).split())[:200]
-
-
 class _OrtSession:
     """A graph in ONNX Runtime."""
 
     def __init__(self, content: bytes, name: str, threads: int) -> None:
         import onnxruntime as ort
 
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.add_session_config_entry("session.x64quantprecision", "1")  # as at the edge
         try:
             self._session = ort.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
+                content, session_options(threads), providers=["CPUExecutionProvider"]
             )
         except ort_refusals() as error:
             raise InputError(f"ONNX Runtime cannot load {name}: {first_line(error)}") from error

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgefactory.compress.engines import first_line, quiet_openvino
+from edgefactory.compress.engines import quiet_openvino
 from edgefactory.datasets.errors import InputError
+from edgefactory.datasets.onnx_sessions import first_line
 
 UInt8 = npt.NDArray[np.uint8]
 

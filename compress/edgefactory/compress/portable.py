@@ -26,9 +26,9 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto, TensorProto
 
-from edgefactory.compress.engines import first_line, ort_refusals
 from edgefactory.compress.graph import Graph, attributes, parse
 from edgefactory.datasets.errors import InputError
+from edgefactory.datasets.onnx_sessions import first_line, ort_refusals
 
 UInt8 = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]

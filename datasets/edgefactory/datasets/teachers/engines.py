@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefactory.datasets.errors import InputError, MissingError
+from edgefactory.datasets.onnx_sessions import first_line, ort_refusals, session_options
 from edgefactory.datasets.teachers.spec import EngineSettings
 
 if TYPE_CHECKING:
@@ -84,11 +85,6 @@ def open_sizes(content: bytes, name: str) -> bytes:
     return changed
 
 
-def first_line(error: Exception) -> str:
-    """The error's message as one line of at most 200 characters."""
-    return " ".join(str(error).split())[:200]
-
-
 class _OrtSession:
     """A graph in ONNX Runtime."""
 
@@ -99,17 +95,17 @@ class _OrtSession:
             import onnxruntime as ort
         except ImportError as error:
             raise MissingError("onnxruntime is not installed: pip install onnxruntime") from error
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = settings.threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._refusals = _ort_refusals()
-        self._name = name
-        try:
-            session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except self._refusals as error:
-            raise InputError(f"teacher {name} does not load: {first_line(error)}") from error
+        self._refusals, self._name = ort_refusals(), name
+        # Graphs that cannot be had with exact sums run as ONNX Runtime runs them by itself.
+        for exact in (True, False):
+            options = session_options(settings.threads, exact=exact)
+            try:
+                session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+                break
+            except self._refusals as error:
+                refused = error
+        else:
+            raise InputError(f"teacher {name} does not load: {first_line(refused)}") from refused
         self._session: InferenceSession = session
         self.input = _one(name, [_ort_port(port) for port in session.get_inputs()])
         self.outputs = tuple(_ort_port(port) for port in session.get_outputs())
@@ -204,18 +200,3 @@ def _ov_port(port: Any, otherwise: str) -> Port:
     )
     name = port.any_name if port.names else otherwise
     return Port(name, sizes, np.dtype(port.element_type.to_dtype()).name)
-
-
-def _ort_refusals() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises when it cannot load or run a graph; they share no base."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    return (
-        state.EPFail,
-        state.Fail,
-        state.InvalidArgument,
-        state.InvalidGraph,
-        state.InvalidProtobuf,
-        state.NotImplemented,
-        state.RuntimeException,
-    )

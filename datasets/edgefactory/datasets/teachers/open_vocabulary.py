@@ -19,7 +19,7 @@ from msgspec import Struct
 from edgefactory.datasets.documents import Task
 from edgefactory.datasets.errors import InputError, MissingError
 from edgefactory.datasets.files import file_sha256
-from edgefactory.datasets.teachers.engines import first_line
+from edgefactory.datasets.onnx_sessions import first_line
 from edgefactory.datasets.teachers.found import Floats, Found, Pixels, check_picture, detected
 from edgefactory.datasets.teachers.geometry import from_centres, suppress_by_class
 from edgefactory.datasets.teachers.graphs import combined

@@ -13,7 +13,7 @@ from msgspec import Struct
 from edgefactory.datasets.documents import Task
 from edgefactory.datasets.errors import InputError, MissingError
 from edgefactory.datasets.files import file_sha256
-from edgefactory.datasets.teachers.engines import first_line
+from edgefactory.datasets.onnx_sessions import first_line
 from edgefactory.datasets.teachers.found import (
     Found,
     Ints,
