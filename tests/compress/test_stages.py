@@ -49,7 +49,7 @@ def _checkpoint(snapshot: Path, folder: Path) -> Path:
 
     from edgefactory.training import Recipe
     from edgefactory.training.checkpoint import Metrics, TrainingLineage, write_checkpoint
-    from edgefactory.training.network import build
+    from edgefactory.training.networks import build
 
     data = read_snapshot(snapshot)
     recipe = Recipe(task=data.task, resolution=(48, 32), width=16, depth=1, detections=8)

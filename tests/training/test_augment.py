@@ -2,81 +2,145 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgefactory.training import Augment
-from edgefactory.training.augment import Window, augmented, moved, view
-from edgefactory.training.loss import ClassTargets, Targets
+from edgefactory.training.augment import Change, Window, change, draw, lit, moved, view
+from edgefactory.training.targets import Marks
 
 HEIGHT, WIDTH = 60, 80
 STILL = Augment(scale=0.0, shift=0.0, brightness=0.0, offset=0.0)
+EVERYTHING = Augment(
+    flip=0.5, scale=0.2, shift=0.1, brightness=0.2, offset=10.0, colour=0.2, blur=0.5, mask=0.5
+)
+
+UInt8 = npt.NDArray[np.uint8]
 
 
-def scene(*boxes: tuple[int, int, int, int]) -> tuple[torch.Tensor, Targets]:
+def scene(*boxes: tuple[int, int, int, int]) -> tuple[UInt8, Marks]:
     """One dark picture with white boxes, and where they are."""
-    picture = torch.zeros(HEIGHT, WIDTH, 3, dtype=torch.uint8)
+    picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     for x0, y0, x1, y1 in boxes:
         picture[y0:y1, x0:x1] = 255
     count = len(boxes)
-    return picture, Targets(
-        torch.tensor(boxes, dtype=torch.float32)[None],
-        torch.zeros(1, count, dtype=torch.int64),
-        torch.ones(1, count),
-        torch.zeros(1, count, dtype=torch.bool),
+    ones = np.ones(count, np.float32)
+    return picture, Marks(
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.zeros(count, np.int64),
+        ones,
+        ones,
+        np.zeros(count, np.bool_),
     )
 
 
-def bright_extent(picture: torch.Tensor) -> torch.Tensor:
-    rows, columns = torch.nonzero(picture.float().mean(-1) > 127, as_tuple=True)
+def bright_extent(picture: UInt8) -> npt.NDArray[np.float32]:
+    rows, columns = np.nonzero(picture.mean(axis=2) > 127)
     ends = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
-    return torch.stack(ends).float()
+    return np.array(ends, np.float32)
 
 
-def test_boxes_follow_zoom_shift_and_mirror() -> None:
-    picture, targets = scene((20, 15, 40, 45))
-    for window in (
-        Window(0, 0, WIDTH, HEIGHT, mirrored=True),
-        Window(-8, -6, 96, 72, mirrored=False),
-        Window(5, 7, 60, 45, mirrored=True),
-        Window(-10, 4, WIDTH, HEIGHT, mirrored=False),
-    ):
-        changed = view(picture, window)
-        assert changed.shape == picture.shape
-        box = moved(targets, [window], (WIDTH, HEIGHT)).boxes[0, 0]
-        assert torch.allclose(box, bright_extent(changed), atol=1.0), window
+def seen(picture: UInt8, window: Window) -> UInt8:
+    out = np.empty_like(picture)
+    view(picture, window, out)
+    return out
+
+
+WINDOWS = st.builds(
+    Window,
+    st.integers(-12, 12),
+    st.integers(-10, 10),
+    st.integers(60, 100),
+    st.integers(45, 75),
+    st.booleans(),
+)
+
+
+@given(WINDOWS)
+def test_boxes_follow_zoom_shift_and_mirror(window: Window) -> None:
+    picture, marks = scene((30, 20, 50, 40))
+    box = moved(marks, window, (HEIGHT, WIDTH)).boxes[0]
+    np.testing.assert_allclose(box, bright_extent(seen(picture, window)), atol=1.01)
 
 
 def test_a_window_of_the_whole_picture_changes_nothing() -> None:
-    picture, targets = scene((20, 15, 40, 45))
+    picture, marks = scene((20, 15, 40, 45))
     whole = Window(0, 0, WIDTH, HEIGHT, mirrored=False)
-    assert torch.equal(view(picture, whole), picture)
-    assert torch.equal(moved(targets, [whole], (WIDTH, HEIGHT)).boxes, targets.boxes)
+    assert (seen(picture, whole) == picture).all()
+    assert (moved(marks, whole, (HEIGHT, WIDTH)).boxes == marks.boxes).all()
 
 
-def test_a_box_mostly_outside_is_ignored_and_one_wholly_outside_has_no_weight() -> None:
-    _, targets = scene((0, 0, 20, 20), (0, 30, 8, 40), (40, 10, 60, 30))
-    away = moved(targets, [Window(12, 0, WIDTH, HEIGHT, mirrored=False)], (WIDTH, HEIGHT))
-    assert away.ignore[0].tolist() == [True, True, False]
-    assert away.weights[0].tolist() == [1.0, 0.0, 1.0]
-    assert away.boxes[0, 0].tolist() == [0.0, 0.0, 8.0, 20.0]
+def test_the_border_is_continued() -> None:
+    picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    picture[:, -1] = 200
+    shifted = seen(picture, Window(10, 0, WIDTH, HEIGHT, mirrored=False))
+    assert (shifted[:, -11:] == 200).all()
+    assert (shifted[:, :-11] == 0).all()
+
+
+def test_a_box_mostly_outside_is_ignored_and_one_wholly_outside_goes() -> None:
+    _, marks = scene((0, 0, 20, 20), (0, 30, 8, 40), (40, 10, 60, 30))
+    away = moved(marks, Window(12, 0, WIDTH, HEIGHT, mirrored=False), (HEIGHT, WIDTH))
+    assert away.ignore.tolist() == [True, False]
+    assert away.boxes.tolist() == [[0.0, 0.0, 8.0, 20.0], [28.0, 10.0, 48.0, 30.0]]
+
+
+def test_what_is_mostly_hidden_is_not_asked_for() -> None:
+    picture, marks = scene((10, 10, 30, 30), (50, 10, 70, 30))
+    hide = Change(None, (8, 8, 26, 40), None, 1.0, None, 1.0, 0.0)
+    out = np.empty_like(picture)
+    hidden = change(picture, marks, hide, out)
+    assert hidden is not None
+    assert hidden.ignore.tolist() == [True, False]
+    assert (out[8:40, 8:26] == 114).all()
 
 
 def test_changes_depend_on_the_generator_alone() -> None:
-    picture, targets = scene((20, 15, 40, 45))
-    pictures = picture[None]
-    how = Augment(flip=0.5, scale=0.2, shift=0.1, brightness=0.2, offset=10.0, noise=3.0)
-    once = augmented(pictures, targets, how, torch.Generator().manual_seed(3))[0]
-    again = augmented(pictures, targets, how, torch.Generator().manual_seed(3))[0]
-    other = augmented(pictures, targets, how, torch.Generator().manual_seed(4))[0]
-    assert torch.equal(once, again)
-    assert not torch.equal(once, other)
-    assert float(once.min()) >= 0.0
-    assert float(once.max()) <= 255.0
+    picture, marks = scene((20, 15, 40, 45))
+
+    def made(seed: int) -> UInt8:
+        wanted = draw(EVERYTHING, (WIDTH, HEIGHT), np.random.default_rng(seed), sequence=False)
+        out = np.empty_like(picture)
+        change(picture, marks, wanted, out)
+        return out
+
+    assert (made(3) == made(3)).all()
+    assert not all((made(3) == made(seed)).all() for seed in range(4, 9))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_sequence_is_moved_in_time_alone(seed: int) -> None:
+    rows = np.repeat(np.arange(HEIGHT, dtype=np.uint8)[:, None], WIDTH, axis=1)
+    picture = np.repeat(rows[:, :, None], 3, axis=2)
+    how = Augment(scale=0.3, shift=0.2)
+    wanted = draw(how, (WIDTH, HEIGHT), np.random.default_rng(seed), sequence=True)
+    out = np.empty_like(picture)
+    change(picture, None, wanted, out)
+    assert (out == picture).all()
 
 
 def test_without_changes_the_bytes_arrive_as_they_are() -> None:
-    pictures = torch.randint(0, 256, (2, 16, 16, 3), dtype=torch.uint8)
-    targets = ClassTargets(torch.zeros(2, dtype=torch.int64), torch.ones(2))
-    pixels, same = augmented(pictures, targets, STILL, torch.Generator())
-    assert torch.equal(pixels.byte(), pictures.permute(0, 3, 1, 2))
-    assert same is targets
+    picture, marks = scene((20, 15, 40, 45))
+    wanted = draw(STILL, (WIDTH, HEIGHT), np.random.default_rng(0), sequence=False)
+    out = np.empty_like(picture)
+    assert change(picture, marks, wanted, out) is marks
+    assert (out == picture).all()
+    assert (wanted.gain, wanted.offset) == (1.0, 0.0)
+
+
+def test_light_stays_between_black_and_white_and_noise_is_seeded() -> None:
+    pixels = torch.full((2, 3, 8, 8), 100.0)
+    gains, offsets = torch.tensor([1.0, 3.0]), torch.tensor([-20.0, 0.0])
+    done = lit(pixels.clone(), gains, offsets, 0.0, torch.Generator())
+    assert float(done[0].mean()) == 80.0
+    assert float(done[1].mean()) == 255.0
+    noisy = [
+        lit(pixels.clone(), gains, offsets, 5.0, torch.Generator().manual_seed(seed))
+        for seed in (1, 1, 2)
+    ]
+    assert torch.equal(noisy[0], noisy[1])
+    assert not torch.equal(noisy[0], noisy[2])

@@ -20,9 +20,9 @@ from edgefactory.training.checkpoint import (
     TrainingLineage,
     write_checkpoint,
 )
-from edgefactory.training.decode import decode, graph_of
-from edgefactory.training.fold import folded
-from edgefactory.training.network import Detector, Maps, build
+from edgefactory.training.networks import build, folded
+from edgefactory.training.networks.decode import decode
+from edgefactory.training.networks.maps import Maps
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -39,8 +39,8 @@ def checkpoint(folder: Path, recipe: Recipe, classes: tuple[str, ...]) -> Path:
     width, height = recipe.resolution
     for _ in range(3):
         network(torch.rand(4, 3, height, width) * 255)
-    if isinstance(network, Detector):
-        torch.nn.init.normal_(network.heat.weight, std=0.5)
+    if recipe.task == "detection":
+        torch.nn.init.normal_(network.get_parameter("heat.weight"), std=0.5)
     metrics = Metrics("metrics/1", "ap50", (), None, 0.0)
     lineage = TrainingLineage(
         schema="lineage/1",
@@ -76,7 +76,7 @@ def test_a_detector_decides_as_torch_does_for_any_batch(
 ) -> None:
     folder = checkpoint(tmp_path / "checkpoint", DETECTOR, classes)
     exported = export_onnx(folder, tmp_path / "model.onnx")
-    graph = graph_of(load_checkpoint(folder).network(), DETECTOR.detections)
+    graph = load_checkpoint(folder).graph()
     for count in (1, 3):
         batch = pictures(DETECTOR, count)
         with torch.no_grad():
@@ -93,7 +93,7 @@ def test_a_classifier_gives_probabilities(tmp_path: Path) -> None:
     exported = export_onnx(folder, tmp_path / "model.onnx", batch=2)
     batch = pictures(CLASSIFIER, 2)
     with torch.no_grad():
-        wanted = graph_of(load_checkpoint(folder).network(), 1)(torch.from_numpy(batch))
+        (wanted,) = load_checkpoint(folder).graph()(torch.from_numpy(batch))
     found = run(exported.path, batch)
     assert list(found) == ["probabilities"]
     np.testing.assert_allclose(found["probabilities"], wanted, atol=1e-5)

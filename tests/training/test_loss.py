@@ -5,26 +5,25 @@ from __future__ import annotations
 import pytest
 import torch
 
-from edgefactory.training.decode import decode
-from edgefactory.training.loss import (
-    ClassTargets,
-    Targets,
-    classification_loss,
-    detection_loss,
-    loss_of,
-)
-from edgefactory.training.network import STRIDE, Maps
+from edgefactory.training.networks.class_loss import classification_loss, divergence
+from edgefactory.training.networks.decode import decode
+from edgefactory.training.networks.heat_loss import agreement_loss, detection_loss
+from edgefactory.training.networks.maps import STRIDE, Maps
+from edgefactory.training.targets import ClassTargets, Targets
 
 CELLS = (12, 16)
 BOX = (18.0, 10.0, 30.0, 38.0)  # its middle is in cell (6, 6)
 
 
-def targets(*boxes: tuple[float, ...], ignore: bool = False, weight: float = 1.0) -> Targets:
+def targets(
+    *boxes: tuple[float, ...], ignore: bool = False, weight: float = 1.0, height: float = 1.0
+) -> Targets:
     count = len(boxes)
     return Targets(
         torch.tensor(boxes)[None],
         torch.zeros(1, count, dtype=torch.int64),
         torch.full((1, count), weight),
+        torch.full((1, count), height),
         torch.full((1, count), ignore),
     )
 
@@ -112,11 +111,60 @@ def test_classes_keep_their_own_peaks() -> None:
     assert sorted(labels[0][order].tolist()) == [0, 1]
 
 
+def test_a_label_of_half_the_weight_pulls_half_as_much() -> None:
+    """Against another label of full weight, since the loss is a mean over the weights."""
+    other = (44.0, 4.0, 56.0, 30.0)
+
+    def pull(weight: float) -> float:
+        heat = torch.zeros(1, 1, *CELLS, requires_grad=True)
+        both = targets(BOX, other)
+        both.weights[0, 0] = weight
+        loss = detection_loss(Maps(heat, torch.zeros(1, 4, *CELLS)), both)
+        (loss * both.weights.sum()).backward()  # type: ignore[no-untyped-call] # torch has no hint
+        assert heat.grad is not None
+        return float(heat.grad[0, 0, 6, 6])
+
+    assert pull(0.5) == pytest.approx(0.5 * pull(1.0), rel=1e-5)
+
+
+def test_a_doubtful_peak_is_asked_for_as_high_as_its_score() -> None:
+    heat = torch.full((1, 1, *CELLS), -6.0)
+    heat.requires_grad_()
+    optimizer = torch.optim.Adam([heat], lr=0.2)
+    reach = answer(BOX).reach
+    for _ in range(200):
+        optimizer.zero_grad()
+        detection_loss(Maps(heat, reach), targets(BOX, height=0.6)).backward()  # type: ignore[no-untyped-call] # torch has no hint
+        optimizer.step()
+    assert float(heat.detach().sigmoid().max()) == pytest.approx(0.6, abs=0.03)
+
+
+def test_agreement_is_lowest_with_the_same_maps() -> None:
+    same, other = answer(BOX), answer((44.0, 4.0, 56.0, 30.0))
+    assert float(agreement_loss(same, same)) < 0.01
+    assert float(agreement_loss(other, same)) > 1.0
+
+
 def test_a_weightless_picture_does_not_pull_a_class() -> None:
     logits = torch.tensor([[4.0, -4.0], [4.0, -4.0]])
     known = ClassTargets(torch.tensor([0, 1]), torch.tensor([1.0, 0.0]))
     alone = ClassTargets(torch.tensor([0]), torch.tensor([1.0]))
-    weighted = classification_loss(logits, known)
-    assert torch.allclose(weighted, classification_loss(logits[:1], alone))
-    assert torch.equal(weighted, loss_of(logits, known))
+    weighted = classification_loss(logits, known, 0.0, 1.0)
+    assert torch.allclose(weighted, classification_loss(logits[:1], alone, 0.0, 1.0))
     assert float(weighted) == pytest.approx(0.2, abs=0.05)
+
+
+def test_a_share_of_the_class_loss_follows_the_teacher() -> None:
+    logits = torch.tensor([[4.0, -4.0]])
+    taught = ClassTargets(torch.tensor([0]), torch.ones(1), torch.tensor([[0.1, 0.9]]))
+    plain = float(classification_loss(logits, taught, 0.0, 2.0))
+    half = float(classification_loss(logits, taught, 0.5, 2.0))
+    whole = float(classification_loss(logits, taught, 1.0, 2.0))
+    assert plain < half < whole
+    assert half == pytest.approx((plain + whole) / 2)
+
+
+def test_an_unsure_reference_asks_for_nothing() -> None:
+    sure, unsure = torch.tensor([[5.0, -5.0]]), torch.tensor([[0.1, -0.1]])
+    assert float(divergence(-sure, unsure)) == 0.0
+    assert float(divergence(-sure, sure)) > 5.0

@@ -23,7 +23,7 @@ def test_what_is_not_given_has_its_default() -> None:
     [
         ({"epoch": 3}, r"params: unknown key 'epoch'; did you mean 'epochs'\?"),
         ({"augment": {"filp": 0.5}}, r"params.augment: unknown key 'filp'; did you mean 'flip'\?"),
-        ({"zzz": 1}, "unknown key 'zzz'; known keys: task, resolution"),
+        ({"zzz": 1}, "unknown key 'zzz'; known keys: task, model, weights"),
         ({"epochs": "many"}, r"params: Expected `int`, got `str` - at `\$.epochs`"),
         ({"width": 33}, r"multiple of 16.*\$.width"),
         ({"task": "poetry"}, r"\$.task"),

@@ -67,7 +67,7 @@ def compress(
             write_file(folder / name, content)
         result = VariantSet(
             schema="variants/1",
-            task=trained.recipe.task,
+            task=trained.task,
             labels=trained.classes,
             input=trained.input,
             output=trained.output,

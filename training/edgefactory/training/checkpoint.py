@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from edge_runtime import contract
 from edge_runtime.contract import InputSpec, OutputSpec, encode, file_digest, read
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.errors import MissingError as ContractMissingError
 from edgefactory.datasets.errors import InputError, MissingError
-from edgefactory.training.network import Network, build
-from edgefactory.training.recipe import Recipe
+from edgefactory.training.networks import Graph, Network, build, folded
+from edgefactory.training.recipe import Recipe, Task
 
 MODEL, RECIPE, METRICS, LINEAGE = (
     "model.safetensors",
@@ -27,28 +29,50 @@ MODEL, RECIPE, METRICS, LINEAGE = (
 )
 
 
+Metric = Literal["ap50", "accuracy", "recall_at_1"]
+METRICS_OF: Final[Mapping[Task, Metric]] = {
+    "detection": "ap50",
+    "classification": "accuracy",
+    "embedding": "recall_at_1",
+    "temporal": "accuracy",
+}
+_OUTPUTS: Final[Mapping[Task, tuple[str, ...]]] = {
+    "detection": ("boxes", "scores", "labels"),
+    "classification": ("probabilities",),
+    "embedding": ("embedding",),
+    "temporal": ("probabilities",),
+}
+
+
 class Epoch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One point of the training curves. `val` is AP50 or accuracy on the val split, if any."""
+    """One point of the training curves. `val` is the metric on the val split, if there is one.
+
+    `data` is the share of the seconds in which the network waited for pictures.
+    """
 
     epoch: int
     loss: float
     learning_rate: float
     seconds: float
     val: float | None = None
+    data: float | None = None
 
 
 class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`metrics.json`: `metric` says what `val` and `final` are; both judge the val split."""
+    """`metrics.json`: `metric` says what `val` and `final` are; both judge the val split.
+
+    `final` is of the epoch that was kept.
+    """
 
     schema: Literal["metrics/1"]
-    metric: Literal["ap50", "accuracy"]
+    metric: Metric
     epochs: tuple[Epoch, ...]
     final: float | None
     seconds: float
 
 
 class TrainingLineage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`lineage.json`: where the weights come from."""
+    """`lineage.json`: where the weights come from; `weights_sha256` is the file they began with."""
 
     schema: Literal["lineage/1"]
     git_commit: str | None
@@ -60,6 +84,7 @@ class TrainingLineage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parameters: int
     versions: dict[str, str]
     mlflow_run: str | None = None
+    weights_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +103,11 @@ class Checkpoint:
         return self.lineage.classes
 
     @property
+    def task(self) -> contract.Task:
+        """What the graph decides, as the contract has it: a temporal one classifies."""
+        return "classification" if self.recipe.task == "temporal" else self.recipe.task
+
+    @property
     def input(self) -> InputSpec:
         """What a picture must go through before the graph."""
         return input_spec(self.recipe)
@@ -85,11 +115,7 @@ class Checkpoint:
     @property
     def output(self) -> OutputSpec:
         """The graph's outputs."""
-        names = {
-            "detection": ("boxes", "scores", "labels"),
-            "classification": ("probabilities",),
-        }
-        return OutputSpec(names[self.recipe.task])
+        return OutputSpec(_OUTPUTS[self.recipe.task])
 
     def network(self) -> Network:
         """The network with its weights, in evaluation mode. Raises InputError if they misfit."""
@@ -101,6 +127,10 @@ class Checkpoint:
             reason = str(error).splitlines()[0]
             raise InputError(f"{path} does not fit its recipe: {reason}") from error
         return network.eval()
+
+    def graph(self) -> Graph:
+        """The network by the graph contract, what can be folded folded; errors as `network`."""
+        return Graph(folded(self.network())).eval()
 
 
 def input_spec(recipe: Recipe) -> InputSpec:

@@ -17,8 +17,6 @@ from torch import nn
 from edge_runtime.contract import file_digest
 from edgefactory.datasets.files import write_file
 from edgefactory.training.checkpoint import load_checkpoint
-from edgefactory.training.decode import graph_of
-from edgefactory.training.fold import folded
 from edgefactory.training.graph import macs
 
 OPSET = 18
@@ -46,10 +44,9 @@ def export_onnx(
     """
     checkpoint = load_checkpoint(checkpoint_dir)
     recipe = checkpoint.recipe
-    graph = graph_of(folded(checkpoint.network()), recipe.detections)
-    names = ["boxes", "scores", "labels"] if recipe.task == "detection" else ["probabilities"]
     width, height = recipe.resolution
-    model = _traced(graph, (height, width), names, opset, batch)
+    names = list(checkpoint.output.names)
+    model = _traced(checkpoint.graph(), (height, width), names, opset, batch)
     _name_convolutions(model)
     _strip(model)
     onnx.checker.check_model(model, full_check=True)

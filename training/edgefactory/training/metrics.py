@@ -140,6 +140,21 @@ def accuracy_difference(
     return Difference(float(gain.mean()), bounds.lo, bounds.hi)
 
 
+def recall_at_1(embeddings: Floats, identities: Integers) -> float | None:
+    """The share of pictures whose nearest other picture shows the same identity, 0..1.
+
+    embeddings [n,D] of unit length, identities [n]. Only pictures of identities that are seen
+    twice are asked about; None where there is none.
+    """
+    near = embeddings @ embeddings.T
+    np.fill_diagonal(near, -np.inf)
+    _, where, counts = np.unique(identities, return_inverse=True, return_counts=True)
+    asked = counts[where] > 1
+    if not asked.any():
+        return None
+    return float((identities[near.argmax(axis=1)] == identities)[asked].mean())
+
+
 def _correct(probabilities: Floats, targets: Integers) -> Floats:
     if len(targets) == 0 or len(probabilities) != len(targets):
         raise InputError(

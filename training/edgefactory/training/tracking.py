@@ -11,12 +11,15 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is
 
 import msgspec
 from lightning.pytorch.loggers import MLFlowLogger
+from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from PIL.Image import Image
 
 from edgefactory.training.recipe import Recipe
 
 _SQLITE = "sqlite:///"
+_DIGEST = 36  # characters that MLflow has room for
 
 
 class Tracker:
@@ -42,16 +45,25 @@ class Tracker:
         """MLflow's name of the run."""
         return self._logger.run_id if self._logger else None
 
-    def describe(self, recipe: Recipe, snapshot_sha256: str) -> None:
-        """Record what the run depends on."""
-        if self._logger:
+    def describe(self, recipe: Recipe, snapshot: str, snapshot_sha256: str) -> None:
+        """Record what the run depends on: the recipe, and the snapshot by name and digest."""
+        if self._logger and self.run_id:
             facts = {**msgspec.to_builtins(recipe), "snapshot_sha256": snapshot_sha256}
             self._logger.log_hyperparams(facts)
+            data = Dataset(snapshot, snapshot_sha256[:_DIGEST], "local", snapshot_sha256)
+            tag = InputTag("mlflow.data.context", "training")
+            self._logger.experiment.log_inputs(self.run_id, [DatasetInput(data, [tag])])
 
     def curve(self, values: Mapping[str, float], epoch: int) -> None:
         """Record a point of the curves."""
         if self._logger:
             self._logger.log_metrics(values, epoch)
+
+    def picture(self, picture: Image, epoch: int) -> None:
+        """Record a picture of predictions."""
+        if self._logger and self.run_id:
+            client = self._logger.experiment
+            client.log_image(self.run_id, picture, key="predictions", step=epoch)
 
     def keep(self, checkpoint: Path) -> None:
         """Record the checkpoint's files."""

@@ -1,19 +1,12 @@
-"""The graph contract in torch: bytes in, decisions out, with nothing left to decode outside."""
+"""Peaks of a heat map to boxes, inside of the graph: nothing is left to decode outside."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from edgefactory.training.network import (
-    LARGEST,
-    STRIDE,
-    Classifier,
-    Detector,
-    Maps,
-    Network,
-)
+from edgefactory.training.networks.maps import LARGEST, STRIDE, Maps
 
 _NOWHERE = -30.0  # the logit of a cell that is no peak; its score is 1e-13
 
@@ -36,42 +29,6 @@ def decode(maps: Maps, detections: int) -> tuple[Tensor, Tensor, Tensor]:
     outward = torch.tensor([-1.0, -1.0, 1.0, 1.0], device=reach.device)
     boxes = (torch.cat((middle, middle), dim=-1) + reach * outward) * STRIDE
     return boxes, logits.sigmoid(), labels
-
-
-class DetectorGraph(nn.Module):
-    """uint8 [N,H,W,3] -> boxes f32[N,K,4], scores f32[N,K], labels i64[N,K]."""
-
-    def __init__(self, network: Detector, detections: int) -> None:
-        super().__init__()
-        self.network = network
-        self.detections = detections
-
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Decisions about a batch of pictures."""
-        return decode(self.network(image.permute(0, 3, 1, 2).float()), self.detections)
-
-
-class ClassifierGraph(nn.Module):
-    """uint8 [N,H,W,3] -> probabilities f32[N,C]."""
-
-    def __init__(self, network: Classifier) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Decisions about a batch of pictures."""
-        logits: Tensor = self.network(image.permute(0, 3, 1, 2).float())
-        return logits.softmax(dim=1)
-
-
-def graph_of(network: Network, detections: int) -> DetectorGraph | ClassifierGraph:
-    """The network as the contract wants it, on its own weights, in evaluation mode."""
-    graph: DetectorGraph | ClassifierGraph = (
-        DetectorGraph(network, detections)
-        if isinstance(network, Detector)
-        else ClassifierGraph(network)
-    )
-    return graph.eval()
 
 
 def _label(index: Tensor, classes: int, cells: int) -> Tensor:

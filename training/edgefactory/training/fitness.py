@@ -1,0 +1,53 @@
+"""Whether a snapshot can teach what a recipe wants; said before any work is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgefactory.datasets import Item, Snapshot
+from edgefactory.datasets.errors import InputError
+from edgefactory.training.examples import teaches
+from edgefactory.training.recipe import Recipe
+
+_FEWEST = 2  # pictures: of one nothing can be learned that holds for another
+
+
+def check_fitness(folder: Path, snapshot: Snapshot, recipe: Recipe) -> None:
+    """Raise InputError, in one line that says what to do, where nothing good can come out."""
+    wanted = "detection" if recipe.task == "detection" else "classification"
+    if snapshot.task != wanted:
+        raise InputError(
+            f"{folder} is a snapshot for {snapshot.task}, the recipe's task is {recipe.task}, "
+            f"which needs one for {wanted}; change the recipe's task or take other labels"
+        )
+    items = snapshot.split("train")
+    if not items:
+        raise InputError(
+            f"{folder} has no pictures to train on; split it by `edgefactory data split`"
+        )
+    if len(items) < _FEWEST:
+        raise InputError(
+            f"{folder} has 1 picture to train on; expected {_FEWEST} or more, and some hundreds "
+            "for a good model"
+        )
+    if recipe.task != "detection" and len(snapshot.classes) < 2:
+        raise InputError(
+            f"{folder} knows one class, {snapshot.classes[0]!r}; a {recipe.task} needs two or more"
+        )
+    _check_classes(folder, snapshot, items)
+
+
+def _check_classes(folder: Path, snapshot: Snapshot, items: tuple[Item, ...]) -> None:
+    taught = {label.class_ for item in items for label in item.labels if teaches(label)}
+    if not taught:
+        raise InputError(
+            f"{folder}: no label in the train split teaches anything (all is background, queued or "
+            "ignored); label it by `edgefactory label auto` or `label push`"
+        )
+    empty = [name for name in snapshot.classes if name not in taught]
+    if empty:
+        others = f" (and {len(empty) - 1} others)" if len(empty) > 1 else ""
+        raise InputError(
+            f"{folder}: the class {empty[0]!r}{others} has no label in the train split; label "
+            f"some, or drop it: edgefactory data remap {folder} --map '{empty[0]}=' --out NEW"
+        )
