@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edgefactory.datasets import sound
-from edgefactory.datasets.errors import InputError, MissingError
+from edgefactory.datasets.errors import EdgefactoryError, InputError, MissingError
 from edgefactory.datasets.sound import read_sound
 
 from .recordings import noise, tone, write_sound, write_wav
@@ -93,6 +95,35 @@ def test_samples_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(header + samples)
     with pytest.raises(InputError, match="no finite numbers"):
         read_sound(tmp_path / "a.wav", 16000)
+
+
+def test_a_recording_that_changes_half_way_is_refused(tmp_path: Path) -> None:
+    one = write_sound(tmp_path / "1.mp3", "libmp3lame", noise(rate=48000), 48000)
+    two = write_sound(tmp_path / "2.mp3", "libmp3lame", noise(rate=16000), 16000)
+    (tmp_path / "both.mp3").write_bytes(one.read_bytes() + two.read_bytes())
+    with pytest.raises(InputError, match="changes its rate or channels half-way; cut it there"):
+        read_sound(tmp_path / "both.mp3", 16000)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_damage_is_told_in_one_line_if_at_all(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("damaged")
+    codec, name = data.draw(st.sampled_from([("libopus", "a.ogg"), ("flac", "a.flac")]))
+    content = bytearray(
+        write_sound(folder / name, codec, tone(440, 0.05, 48000), 48000).read_bytes()
+    )
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    (folder / name).write_bytes(bytes(content))
+    said = ""
+    try:
+        read_sound(folder / name, 16000)
+    except EdgefactoryError as error:
+        said = str(error)
+    assert "\n" not in said
 
 
 def test_an_endless_recording_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,8 @@ def opened(path: Path, what: str, formats: str) -> Iterator[InputContainer]:
         raise InputError(f"{what} {path} is empty")
     options = {"format_whitelist": formats, "protocol_whitelist": "file"}
     try:
-        with av.open(f"file:{path}", options=options) as container:
+        # Names of songs and the like may be in any encoding; they are not looked at.
+        with av.open(f"file:{path}", options=options, metadata_errors="replace") as container:
             yield container
     except av.FFmpegError as error:
         raise InputError(

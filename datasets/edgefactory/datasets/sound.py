@@ -43,7 +43,7 @@ def read_sound(path: Path, rate: int) -> Sound:
         own = container.streams.audio[0].codec_context
         blocks: list[NDArray[np.float32]] = []
         count = 0
-        for block in _blocks(container, rate):
+        for block in _blocks(container, rate, path):
             count += len(block)
             if count > _MAX_SAMPLES:
                 raise InputError(
@@ -59,13 +59,19 @@ def read_sound(path: Path, rate: int) -> Sound:
         return Sound(samples, own.sample_rate, own.channels)
 
 
-def _blocks(container: InputContainer, rate: int) -> Iterator[NDArray[np.float32]]:
+def _blocks(container: InputContainer, rate: int, path: Path) -> Iterator[NDArray[np.float32]]:
     import av
 
     # FFmpeg's own mix to one channel is louder than the mean where the samples are floats.
     floats = av.AudioResampler(format="fltp")
     resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate)
+    kinds = set()
     for frame in container.decode(container.streams.audio[0]):
+        kinds.add((frame.format.name, frame.layout.name, frame.sample_rate))
+        if len(kinds) > 1:
+            raise InputError(
+                f"recording {path} changes its rate or channels half-way; cut it there"
+            )
         for planes in floats.resample(frame):
             yield from _arrays(resampler.resample(_mixed(planes)))
     yield from _arrays(resampler.resample(None))
