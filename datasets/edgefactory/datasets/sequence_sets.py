@@ -65,8 +65,8 @@ _SETS: Final[dict[SequenceSet, _Set]] = {
             "79213102bc6fca1a398ad98ce1185dff0208fa3d1465e687f48288946b0ff8dc",
         ),
         10.0,
-        "Basic Motions (students of the University of East Anglia, 2016), UEA archive. Four "
-        "students with a smart watch; accelerometer and gyroscope, three axes each.",
+        "Basic Motions, UEA archive. Four students with a smart watch; accelerometer and "
+        "gyroscope, three axes each.",
     ),
 }
 

@@ -248,8 +248,9 @@ def test_a_folder_without_recordings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("how", "says"),
     [
-        ({"steps": 0}, "steps is 0; expected 1 or more"),
-        ({"hop": -1}, "hop is -1; expected 1 or more"),
+        ({"steps": 0}, "steps is 0; expected 1 to 16384"),
+        ({"steps": 20000}, "steps is 20000; expected 1 to 16384"),
+        ({"hop": -1}, "hop is -1; expected 1 to 16384"),
         ({"rate": 0}, "the rate is 0 a second"),
         ({"rate": 11025.5}, "the rate of sound is 11025.5 Hz; expected whole ones"),
         ({"rate": 1000}, "1000 Hz needs other bands .*holds no frequency.*--signal FILE"),

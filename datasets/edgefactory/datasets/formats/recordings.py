@@ -14,7 +14,7 @@ from edgefactory.datasets.errors import InputError, MissingError
 from edgefactory.datasets.formats.filing import Filed, class_folders, filed
 from edgefactory.datasets.formats.foreign import Tally
 from edgefactory.datasets.formats.names import files_under
-from edgefactory.datasets.series import Series, read_series
+from edgefactory.datasets.series import read_series
 from edgefactory.datasets.sound import read_sound
 
 Kind = Literal["sound", ".npy", ".csv"]
@@ -68,7 +68,8 @@ class Reader:
     def __init__(self, kind: Kind, tally: Tally, features: int | None = None) -> None:
         """`features` is how many a step must have; None: as many as in the first file."""
         self._kind, self._tally, self._features = kind, tally, features
-        self._like: tuple[Path, Series] | None = None
+        self._first: Path | None = None
+        self._named: tuple[Path, tuple[str, ...]] | None = None  # the first that names its columns
         self._bad: set[Path] = set()
         self._mixed: set[Path] = set()
         self._resampled: set[Path] = set()
@@ -100,18 +101,21 @@ class Reader:
     def _series(self, path: Path) -> Values:
         series = read_series(path)
         features = series.values.shape[1]
-        wanted = features if self._features is None else self._features
-        if features != wanted:
-            as_ = f", as {self._like[0]} has" if self._like else ""
-            raise InputError(f"series {path} has {features} features; expected {wanted}{as_}")
-        if self._like is None:
-            self._features, self._like = features, (path, series)
-        first, names = self._like[0], self._like[1].columns
-        if series.columns != names and series.columns is not None and names is not None:
+        if self._features is None:
+            self._features, self._first = features, path
+        if features != self._features:
+            like = f", as {self._first} has" if self._first else ""
             raise InputError(
-                f"series {path} has the columns {', '.join(series.columns)[:100]}; expected "
-                f"{', '.join(names)[:100]}, as {first} has"
+                f"series {path} has {features} features; expected {self._features}{like}"
             )
+        if series.columns is not None:
+            self._named = self._named or (path, series.columns)
+            first, names = self._named
+            if series.columns != names:
+                raise InputError(
+                    f"series {path} has the columns {', '.join(series.columns)[:100]}; expected "
+                    f"{', '.join(names)[:100]}, as {first} has"
+                )
         return series.values
 
 

@@ -25,6 +25,7 @@ from edgefactory.datasets.formats.recordings import Reader, Recordings, Values, 
 
 _RATE: Final = 16000  # samples of sound a second, unless asked otherwise
 _LONGEST: Final = 1000  # steps of a picture, unless asked otherwise
+_MOST: Final = 16384  # steps of a picture, which is so wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ class SequenceSettings:
 
     def __post_init__(self) -> None:
         for name, value in (("steps", self.steps), ("hop", self.hop)):
-            if value is not None and value < 1:
-                raise InputError(f"sequences: {name} is {value}; expected 1 or more")
+            if value is not None and not 1 <= value <= _MOST:
+                raise InputError(f"sequences: {name} is {value}; expected 1 to {_MOST}")
         if self.rate is not None and not 0 < self.rate <= 1e6:
             raise InputError(f"sequences: the rate is {self.rate:g} a second; expected 0 to 1e6")
         if self.signal is not None and (self.steps is not None or self.rate is not None):
@@ -64,9 +65,15 @@ def import_sequences(
     tally = Tally(settings.drop_bad)
     found = recordings(path)
     classes = classes_of(path, {file.class_ for file in found.files})
-    features = len(how.signal.low) if isinstance(how.signal, Features) else None
-    reader = Reader(found.kind, tally, features)
-    signal = _given(found, how.signal) or _signal(found, reader, how, tally, report)
+    rows = how.signal.rows if isinstance(how.signal, Features) else None
+    reader = Reader(found.kind, tally, rows)
+    signal: Signal
+    if how.signal is not None:
+        signal = _given(found, how.signal)
+    elif found.kind == "sound":
+        signal = _audio(found, reader, how, report)
+    else:
+        signal = _features(found, reader, how, tally, report)
     header = Header(
         data_set_name(settings.name or path.resolve().stem),
         "classification",
@@ -95,30 +102,30 @@ def default_audio(rate: int, steps: int) -> Audio:
         ) from error
 
 
-def _given(found: Recordings, signal: Signal | None) -> Signal | None:
+def _given(found: Recordings, signal: Signal) -> Signal:
     """The signal that was given. Raises `InputError` when it is not for these recordings."""
-    if signal is not None and isinstance(signal, Audio) != (found.kind == "sound"):
+    if isinstance(signal, Audio) != (found.kind == "sound"):
         wanted = "sound" if isinstance(signal, Audio) else "features"
         raise InputError(f"the signal is for {wanted}; {found.files[0].path} is something else")
     return signal
 
 
-def _signal(
+def _audio(found: Recordings, reader: Reader, how: SequenceSettings, report: Progress) -> Audio:
+    """The signal that fits recordings of sound."""
+    rate = _RATE if how.rate is None else how.rate
+    if rate != int(rate):
+        raise InputError(f"sequences: the rate of sound is {rate:g} Hz; expected whole ones")
+    spec = default_audio(int(rate), how.steps or 1)
+    if how.steps is not None:
+        return spec
+    longest = max(steps_of(values, spec) for _, values in _read(found, reader, spec.rate, report))
+    return msgspec.structs.replace(spec, steps=_checked(longest))
+
+
+def _features(
     found: Recordings, reader: Reader, how: SequenceSettings, tally: Tally, report: Progress
-) -> Signal:
-    """The signal that fits the recordings."""
-    if found.kind == "sound":
-        if how.rate is not None and how.rate != int(how.rate):
-            raise InputError(
-                f"sequences: the rate of sound is {how.rate:g} Hz; expected whole ones"
-            )
-        spec = default_audio(int(how.rate or _RATE), how.steps or 1)
-        if how.steps is not None:
-            return spec
-        longest = max(
-            steps_of(values, spec) for _, values in _read(found, reader, spec.rate, report)
-        )
-        return msgspec.structs.replace(spec, steps=_checked(longest))
+) -> Features:
+    """The signal that fits recordings of features: with the ranges of those that train."""
     ranges, longest, learned = Ranges(), 0, False
     for file, values in _read(found, reader, 0, report):
         longest = max(longest, len(values))
