@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from edge_runtime.contract import Features
 from edgefactory.datasets import Header, Item, compare
 from edgefactory.datasets.errors import InputError, MissingError
 
@@ -133,3 +134,11 @@ def test_headers_are_compared_by_their_keys(tmp_path: Path) -> None:
     found = compare(write(tmp_path / "a", []), write(tmp_path / "b", [], other))
     assert found.header == ("name", "classes")
     assert not found.none
+
+
+def test_sequences_made_in_another_way_are_a_change_of_the_header(tmp_path: Path) -> None:
+    signal = Features(1.0, (0.0,) * 48, (1.0,) * 48, 64)
+    old = write(tmp_path / "a", [item(1, seen())], replace(HEADER, signal=signal))
+    new = write(tmp_path / "b", [item(1, seen())], replace(HEADER, signal=None))
+    assert compare(old, new).header == ("signal",)
+    assert compare(old, old).none

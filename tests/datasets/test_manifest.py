@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_runtime.contract import Features
 from edgefactory.datasets import (
     ErrorBound,
     Header,
@@ -67,6 +68,9 @@ def test_what_is_written_is_what_is_read(
 def test_the_manifest_is_one_line_an_item_without_defaults(tmp_path: Path) -> None:
     write_manifest(tmp_path, HEADER, [item(1, boxed())])
     header, line = (tmp_path / "manifest.jsonl").read_text().splitlines()
+    assert set(json.loads(header)) == {
+        *("schema", "name", "task", "classes", "test_labels", "bounds"),
+    }
     assert json.loads(header)["schema"] == "snapshot/2"
     assert set(json.loads(line)["labels"][0]) == {"class", "box", "origin", "score", "state"}
 
@@ -149,3 +153,13 @@ def test_a_folder_that_is_no_snapshot_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="it is not replaced"):
         write_snapshot(tmp_path / "photos", HEADER, [], lambda _: b"")
     assert (tmp_path / "photos" / "mine.jpg").read_bytes() == b"mine"
+
+
+def test_sequences_say_how_they_became_pictures_and_have_that_size(tmp_path: Path) -> None:
+    signal = Features(10.0, (0.0,) * 48, (1.0,) * 48, 64)
+    header = msgspec.structs.replace(HEADER, signal=signal)
+    write_manifest(tmp_path, header, [item(1)])
+    assert read_header(tmp_path).signal == read_manifest(tmp_path).signal == signal
+    wide = msgspec.structs.replace(item(1), width=65)
+    with pytest.raises(InputError, match="is 65x48; sequences of this snapshot are 64x48"):
+        write_manifest(tmp_path, header, [wide])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from edge_runtime.contract import Features
 from edgefactory.datasets import Header, Item, MergeSettings, merge, read_manifest, read_snapshot
 from edgefactory.datasets.errors import InputError
 
@@ -133,3 +134,16 @@ def test_three_snapshots_meet_in_one_picture(tmp_path: Path) -> None:
     first, second = item(1, seen()), item(1, seen("cat"))
     third = item(1, said("cat", BOX))
     assert merged(tmp_path, [first], [second], [third]) == (third,)
+
+
+def test_sequences_are_merged_only_with_their_like(tmp_path: Path) -> None:
+    signal = Features(1.0, (0.0,) * 48, (1.0,) * 48, 64)
+    folders = [
+        write(tmp_path / str(n), [item(n, seen())], replace(HEADER, signal=one))
+        for n, one in enumerate((signal, signal, replace(signal, rate=2.0), None))
+    ]
+    merge(folders[:2], PLAIN, tmp_path / "both")
+    assert read_manifest(tmp_path / "both").signal == signal
+    for other in folders[2:]:
+        with pytest.raises(InputError, match=r"make pictures of sequences differently; .*--signal"):
+            merge([folders[0], other], PLAIN, tmp_path / "out")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from edge_runtime.contract import Features
 from edgefactory.datasets import Header, class_map, read_manifest, remap
 from edgefactory.datasets.errors import InputError
 
@@ -75,3 +76,10 @@ def test_an_unknown_class_and_a_snapshot_without_classes_are_refused(tmp_path: P
     with pytest.raises(InputError, match="without a class"):
         remap(folder, {"person": None, "cat": None}, tmp_path / "b")
     assert not (tmp_path / "b").exists()
+
+
+def test_sequences_stay_what_they_were(tmp_path: Path) -> None:
+    signal = Features(1.0, (0.0,) * 48, (1.0,) * 48, 64)
+    folder = write(tmp_path / "a", [item(1, seen())], replace(HEADER, signal=signal))
+    remap(folder, {"cat": "dog"}, tmp_path / "b")
+    assert read_manifest(tmp_path / "b").signal == signal

@@ -1,5 +1,6 @@
 """Splits by time and by source, never by chance."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from edgefactory.datasets import Item, SplitSettings, read_manifest, split
+from edge_runtime.contract import Features
+from edgefactory.datasets import Header, Item, SplitSettings, read_manifest, split
 from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.splitting import source_cuts, time_cuts
 
@@ -121,3 +123,61 @@ def test_splits_follow_each_other_in_time_and_never_share_a_moment(
 def test_by_source_every_split_gets_a_source(sizes: list[int]) -> None:
     cuts = source_cuts({str(n): size for n, size in enumerate(sizes)}, SplitSettings("source"))
     assert {cut.split_at(5.0) for cut in cuts.values()} == {"train", "val", "test"}
+
+
+@given(
+    sizes=st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 9)), min_size=3, max_size=40)
+)
+@settings(deadline=None, max_examples=60)
+def test_by_source_every_split_gets_its_share_of_every_class(sizes: list[tuple[str, int]]) -> None:
+    pictures = {str(n): size for n, (_, size) in enumerate(sizes)}
+    classes = {str(n): class_ for n, (class_, _) in enumerate(sizes)}
+    cuts = source_cuts(pictures, SplitSettings("source", val=0.2, test=0.3), classes)
+    shares = {"train": 0.5, "val": 0.2, "test": 0.3}
+    found = {source: cut.split_at(5.0) for source, cut in cuts.items()}
+    assert set(found.values()) == set(shares)
+    for name, share in shares.items():
+        for class_ in set(classes.values()):
+            own = {source: size for source, size in pictures.items() if classes[source] == class_}
+            got = sum(size for source, size in own.items() if found[source] == name)
+            # Sources are not cut: a split may be off by two of them, and one that was forced on it.
+            assert abs(got - share * sum(own.values())) <= 3 * max(pictures.values())
+
+
+def test_equal_sources_in_order_of_their_class_are_divided_class_by_class(tmp_path: Path) -> None:
+    header = Header("words", "classification", ("no", "yes"), "imported")
+    items = [
+        replace(item(n, seen("no" if n < 20 else "yes", box=None)), source=f"{n:02d}.wav")
+        for n in range(40)
+    ]
+    folder = write(tmp_path / "a", items, header)
+    split(folder, SplitSettings("source", val=0.1, test=0.2), tmp_path / "b")
+    new = read_manifest(tmp_path / "b")
+    counts = Counter((i.split, i.labels[0].class_) for i in new.items)
+    assert counts == {
+        ("train", "no"): 14, ("val", "no"): 2, ("test", "no"): 4,
+        ("train", "yes"): 14, ("val", "yes"): 2, ("test", "yes"): 4,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("hop", [1, 2, 4, 7])
+def test_sequences_that_share_a_step_are_never_in_two_splits(tmp_path: Path, hop: int) -> None:
+    signal = Features(2.0, (0.0,) * 48, (1.0,) * 48, steps=4)  # of two seconds
+    starts = range(0, 120, hop)
+    items = [
+        replace(item(n, seen("person", box=None), at=start / 2), width=4, frame=start)
+        for n, start in enumerate(starts)
+    ]
+    header = Header("moves", "classification", ("person",), "imported", signal=signal)
+    split(write(tmp_path / "a", items, header), SplitSettings(gap=0), tmp_path / "b")
+    new = read_manifest(tmp_path / "b")
+    assert new.signal == signal
+    steps = {
+        name: {s for i in new.split(name) for s in range(i.frame or 0, (i.frame or 0) + 4)}
+        for name in ("train", "val", "test")
+    }
+    assert all(steps.values())
+    assert not steps["train"] & steps["val"]
+    assert not steps["val"] & steps["test"]
+    lost = len(items) - len(new.items)
+    assert lost == 2 * (-(-4 // hop) - 1)  # no more than overlap a cut

@@ -114,9 +114,36 @@ def test_a_video_is_sampled(tmp_path: Path, video: Path) -> None:
     assert ([item.frame for item in snapshot.items], snapshot.classes) == ([0, 20], ("person",))
 
 
+def test_sequences_are_imported_and_go_through_the_other_commands(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(12):
+        rows = np.random.default_rng(number).normal(number % 2, 1, (20, 3))
+        path = tmp_path / "in" / ("still", "moving")[number % 2] / f"{number}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(",".join(map(str, row)) + "\n" for row in rows.tolist()))
+    steps = ("--steps", 8, "--hop", 6, "--rate", 4)
+    run("--json", "data", "import", "sequences", tmp_path / "in", "--out", tmp_path / "1", *steps)
+    told = json.loads(capfd.readouterr().out)
+    assert (told["pictures"], told["signal"]["steps"], told["signal"]["rate"]) == (36, 8, 4)
+    same = ("--signal", tmp_path / "1", "--name", "more", "--hop", 8)
+    run("data", "import", "sequences", tmp_path / "in", "--out", tmp_path / "2", *same)
+    assert "of 8 steps (2 s)" in capfd.readouterr().out
+    run("data", "split", tmp_path / "1", "--out", tmp_path / "3", "--by", "source")
+    run("data", "merge", tmp_path / "1", tmp_path / "2", "--out", tmp_path / "4")
+    run("data", "stats", tmp_path / "3")
+    run("data", "check", tmp_path / "3")
+    run("data", "diff", tmp_path / "1", tmp_path / "3")
+    assert read_snapshot(tmp_path / "3").signal == read_snapshot(tmp_path / "4").signal
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (("import", "sequences", "IN", "--out", "o", "--steps", "0"), "steps is 0; expected 1"),
+        (("import", "sequences", "IN", "--out", "o"), "holds no recordings in class folders"),
+        (("import", "sequences", "IN", "--out", "o", "--signal", "s"), "signal s is not there"),
+        (("import", "folders", "IN", "--out", "o", "--hop", "2"), "--hop has no meaning"),
         (("import", "yolo", "IN", "--out", "o", "--step", "2"), "--step has no meaning for yolo"),
         (("import", "video", "IN", "--out", "o", "--drop-bad"), "--drop-bad has no meaning"),
         (("import", "label-studio", "IN", "--out", "o"), "with --snapshot"),

@@ -51,6 +51,7 @@ from edgefactory.datasets.manifest import (
 )
 from edgefactory.datasets.merging import MergeSettings, merge, merged
 from edgefactory.datasets.remapping import class_map, remap
+from edgefactory.datasets.sequence_sets import fetch_sequences, sequence_rate
 from edgefactory.datasets.snapshot import (
     SnapshotSettings,
     build_snapshot,
@@ -114,6 +115,7 @@ __all__ = [
     "default_cache",
     "divided",
     "fetch_clip",
+    "fetch_sequences",
     "fetch_teacher",
     "header_of",
     "ingest",
@@ -130,6 +132,7 @@ __all__ = [
     "read_truth",
     "remap",
     "require_splits",
+    "sequence_rate",
     "shipped_truth",
     "snapshot_digest",
     "split",

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal, TypeVar
 
 from msgspec import Meta, Struct, field
 
-from edge_runtime.contract import codec
+from edge_runtime.contract import Signal, codec
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.errors import MissingError as RuntimeMissingError
 from edgefactory.datasets.errors import InputError, MissingError
@@ -164,7 +164,8 @@ class Header(
 ):
     """What a snapshot says of itself: the first line of `manifest.jsonl`.
 
-    `test_labels` says who labelled the test split.
+    `test_labels` says who labelled the test split. `signal` says how sequences became these
+    pictures, `steps` wide and a row a feature; None for pictures of a camera.
     """
 
     name: Name
@@ -173,6 +174,7 @@ class Header(
     test_labels: Labeller
     truth_sha256: Sha256 | None = None
     bounds: tuple[ErrorBound, ...] = ()
+    signal: Signal | None = None
 
 
 class Snapshot(Struct, frozen=True):
@@ -185,6 +187,7 @@ class Snapshot(Struct, frozen=True):
     truth_sha256: str | None
     items: tuple[Item, ...]
     bounds: tuple[ErrorBound, ...] = ()
+    signal: Signal | None = None
 
     def split(self, split: Split) -> tuple[Item, ...]:
         """The items of one split, in the manifest's order."""

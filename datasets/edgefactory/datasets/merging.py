@@ -58,7 +58,8 @@ def merged(folders: Sequence[Path], settings: MergeSettings) -> Union:
 
     A picture whose name another one already has is called after its snapshot too: `name-2/...` is
     the second one's. Raises `MissingError` when a snapshot is not there; `InputError` when tasks or
-    classes differ, a picture lies in different splits, or people contradict each other.
+    classes differ, sequences became pictures in different ways, a picture lies in different splits,
+    or people contradict each other.
     """
     headers = [read_header(folder) for folder in folders]
     header = _joined(folders, headers, settings)
@@ -152,6 +153,11 @@ def _joined(folders: Sequence[Path], headers: Sequence[Header], settings: MergeS
         if header.task != first.task:
             raise InputError(
                 f"{folder} is for {header.task}, {folders[0]} for {first.task}; they cannot be one"
+            )
+        if header.signal != first.signal:
+            raise InputError(
+                f"{folders[0]} and {folder} make pictures of sequences differently; import the one "
+                "again with --signal and the folder of the other"
             )
         odd = sorted({*header.classes} ^ {*first.classes})
         if odd:

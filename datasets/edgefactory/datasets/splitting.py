@@ -2,8 +2,9 @@
 
 Never by random picture: neighbouring frames of a video are all but equal, and a test that has seen
 its neighbours in training says nothing. By time, each source is cut in its own order: first train,
-then val, then test, and what lies in the gap before a cut is left out. By source, whole sources go
-into one split, the largest first, each to the split that lacks most.
+then val, then test, and what lies in the gap before a cut is left out; a sequence that reaches over
+a cut lies in the gap. By source, whole sources go into one split, the largest first, each to the
+split that lacks most; where every picture has a class as a whole, class by class.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from math import inf
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -122,9 +124,15 @@ def divided(folder: Path, settings: SplitSettings) -> Division:
     """
     header, sources = _sources(folder)
     if settings.by == "source":
-        cuts = source_cuts({name: len(found.seconds) for name, found in sources.items()}, settings)
+        pictures = {name: len(found.seconds) for name, found in sources.items()}
+        classes = {name: found.main_class for name, found in sources.items()}
+        cuts = source_cuts(pictures, settings, classes)
     else:
-        cuts = {name: time_cuts(found.seconds, settings, name) for name, found in sources.items()}
+        signal = header.signal
+        least = signal.seconds - signal.step_seconds if signal else 0.0
+        cuts = {
+            name: time_cuts(found.seconds, settings, name, least) for name, found in sources.items()
+        }
 
     def items() -> Iterator[Item]:
         for item in stream_items(folder):
@@ -146,10 +154,16 @@ def divided(folder: Path, settings: SplitSettings) -> Division:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """The pictures of one source: when each was taken, and who labelled it."""
+    """The pictures of one source: when each was taken, who labelled it, its class as a whole."""
 
     seconds: array[float] = field(default_factory=lambda: array("d"))
     labellers: bytearray = field(default_factory=bytearray)  # indices into LABELLERS
+    classes: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def main_class(self) -> str:
+        """The class of most of its pictures; empty where they have boxes, or nothing."""
+        return max(self.classes, key=lambda name: (self.classes[name], name), default="")
 
 
 def _sources(folder: Path) -> tuple[Header, dict[str, _Source]]:
@@ -159,6 +173,7 @@ def _sources(folder: Path) -> tuple[Header, dict[str, _Source]]:
             row = lines.row(line)
             sources[row.source].seconds.append(row.captured_at)
             sources[row.source].labellers.append(_labeller(row))
+            sources[row.source].classes.update(m.class_ for m in row.labels if m.box is None)
         return lines.header, sources
 
 
@@ -172,10 +187,13 @@ def _labeller(row: Row) -> int:
     return max(found, default=0)
 
 
-def time_cuts(seconds: Sequence[float], settings: SplitSettings, source: str) -> Cuts:
+def time_cuts(
+    seconds: Sequence[float], settings: SplitSettings, source: str, least: float = 0.0
+) -> Cuts:
     """Where one source is cut, so that val and test get their shares of its pictures.
 
-    Pictures of the same moment stay together, so a share may come out a little larger or smaller.
+    The gap is of `least` seconds at least. Pictures of the same moment stay together, so a share
+    may come out a little larger or smaller.
     Raises `InputError`, naming `source`, when all pictures have the same time.
     """
     ordered = sorted(seconds)
@@ -184,7 +202,7 @@ def time_cuts(seconds: Sequence[float], settings: SplitSettings, source: str) ->
             f"source {source!r}: its pictures ({len(ordered)}) all have the time {ordered[0]:g} s, "
             "so that no time divides them; use --by source"
         )
-    gap = settings.gap * (ordered[-1] - ordered[0])
+    gap = max(settings.gap * (ordered[-1] - ordered[0]), least)
     val_start = _start(ordered, settings.val + settings.test)
     test_start = _start(ordered, settings.test)
     return Cuts(val_start - gap, val_start, test_start - gap, test_start)
@@ -199,31 +217,39 @@ def _start(ordered: Sequence[float], share: float) -> float:
     return at if at > ordered[0] else ordered[bisect_right(ordered, at)]
 
 
-def source_cuts(pictures: Mapping[str, int], settings: SplitSettings) -> dict[str, Cuts]:
-    """The split of each whole source, given how many `pictures` it has.
+def source_cuts(
+    pictures: Mapping[str, int], settings: SplitSettings, classes: Mapping[str, str] | None = None
+) -> dict[str, Cuts]:
+    """The split of each whole source, given how many `pictures` it has and of which class it is.
 
-    The largest source first, each goes to the split that lacks most of its share. Raises
-    `InputError` when there are fewer sources than splits to fill.
+    The largest source of a class first, each goes to the split that lacks most of its share of the
+    class; what it lacks or has too much then, it has for the next class too. Raises `InputError`
+    when there are fewer sources than splits to fill.
     """
-    wanted: dict[Split, float] = {
+    shares: dict[Split, float] = {
         "train": 1 - settings.val - settings.test,
         "val": settings.val,
         "test": settings.test,
     }
-    lacking = {name: share * sum(pictures.values()) for name, share in wanted.items() if share}
+    lacking = {name: 0.0 for name, share in shares.items() if share}
     if len(pictures) < len(lacking):
         raise InputError(
             f"{len(pictures)} sources cannot fill the splits {', '.join(lacking)}; "
             "set a share to 0, or divide by time"
         )
     cuts: dict[str, Cuts] = {}
-    empty = set(lacking)
-    ordered = sorted(pictures.items(), key=lambda entry: (-entry[1], entry[0]))
-    for left, (source, count) in zip(range(len(ordered), 0, -1), ordered, strict=True):
-        # As many sources left as splits without one: each of these gets its own.
-        choice = empty if left <= len(empty) else lacking
-        name = max((n for n in _ORDER if n in choice), key=lambda n: lacking[n])
-        lacking[name] -= count
-        empty.discard(name)
-        cuts[source] = WHOLE[name]
+    empty, left, of = set(lacking), len(pictures), classes or {}
+    ordered = sorted(pictures, key=lambda source: (of.get(source, ""), -pictures[source], source))
+    for _, group in groupby(ordered, key=lambda source: of.get(source, "")):
+        sources = list(group)
+        for name in lacking:
+            lacking[name] += shares[name] * sum(pictures[source] for source in sources)
+        for source in sources:
+            # As many sources left as splits without one: each of these gets its own.
+            choice = empty if left <= len(empty) else lacking
+            name = max((n for n in _ORDER if n in choice), key=lambda n: lacking[n])
+            lacking[name] -= pictures[source]
+            empty.discard(name)
+            left -= 1
+            cuts[source] = WHOLE[name]
     return cuts

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefactory.datasets.errors import InputError, MissingError
+from edgefactory.datasets.errors import InputError
+from edgefactory.datasets.media import opened
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -110,24 +111,7 @@ def choose_frames(path: Path, chosen: Callable[[Look], bool]) -> Iterator[Frame]
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    try:
-        import av
-    except ImportError as error:
-        raise MissingError("PyAV is not installed: pip install av") from error
-    if not path.is_file():
-        what = "is not a file" if path.exists() else "is not there"
-        raise MissingError(f"video {path} {what}; give the path of a video")
-    if path.stat().st_size == 0:
-        raise InputError(f"video {path} is empty")
-    options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
-    try:
-        with av.open(f"file:{path}", options=options) as container:
-            if not container.streams.video:
-                raise InputError(f"{path} has no video stream")
-            yield container, container.streams.video[0]
-    except av.FFmpegError as error:
-        raise InputError(
-            f"video {path} cannot be decoded ({error.strerror}); it is damaged, or no video"
-        ) from error
-    except PermissionError as error:
-        raise InputError(f"video {path} cannot be read: {error.strerror}") from error
+    with opened(path, "video", _FORMATS) as container:
+        if not container.streams.video:
+            raise InputError(f"{path} has no video stream")
+        yield container, container.streams.video[0]

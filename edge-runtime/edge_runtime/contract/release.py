@@ -3,7 +3,9 @@
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from edge_runtime.contract.signals import Signal
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -29,7 +31,9 @@ class InputSpec(Struct, frozen=True, forbid_unknown_fields=True):
     `fit`: "stretch" fills width × height and ignores the aspect ratio; "letterbox" keeps it
     and pads with the grey level `pad`. `resize` names the exact algorithm, because two
     libraries' "bilinear" differ by up to ten grey levels. "pillow-box" is Pillow's `reduce`
-    where both sides shrink by whole factors, its BOX filter otherwise.
+    where both sides shrink by whole factors, its BOX filter otherwise. `signal` says how the
+    picture is made where it is a sequence; see `contract.signals`. Without one it is UNSET, not
+    None: so documents from before there were sequences keep their bytes.
     """
 
     width: Pixels
@@ -38,6 +42,7 @@ class InputSpec(Struct, frozen=True, forbid_unknown_fields=True):
     resize: Literal["pillow-box", "pillow-bilinear"] = "pillow-box"
     colour: Literal["RGB"] = "RGB"
     pad: Annotated[int, Meta(ge=0, le=255)] = 114
+    signal: Signal | UnsetType = UNSET
 
 
 class OutputSpec(Struct, frozen=True, forbid_unknown_fields=True):

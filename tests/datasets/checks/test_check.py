@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
+from edge_runtime.contract import Audio, audio_picture
 from edge_runtime.contract.codec import encode
 from edgefactory.datasets import Header
 from edgefactory.datasets.checks import KINDS, check_data, read_check
@@ -145,3 +147,24 @@ def test_the_report_reads_as_it_was_written(tmp_path: Path) -> None:
     assert report.found["dark"] == 1
     (tmp_path / "check.json").write_bytes(encode(report))
     assert read_check(tmp_path / "check.json") == report
+
+
+def test_sequences_are_not_judged_as_photographs(tmp_path: Path) -> None:
+    """A pause is no dark picture."""
+    signal = Audio(8000, 200, 80, 24, 20.0, 4000.0, -80.0, 48)
+    random = np.random.default_rng(0)
+    shots = []
+    for number in range(24):
+        loud = 0.2 if number % 6 else 1e-3
+        samples = random.normal(0, loud, signal.samples).clip(-1, 1).astype(np.float32)
+        shots.append(Shot(audio_picture(samples, signal), (said("yes"),), frame=number))
+    header = Header("words", "classification", ("no", "yes"), "human")
+    write(tmp_path / "pictures", header, shots)
+    found = check_data(tmp_path / "pictures").found
+    assert found["dark"] == 4
+    write(tmp_path / "sequences", replace(header, signal=signal), shots)
+    report = check_data(tmp_path / "sequences")
+    for kind in ("near-duplicate", "dark", "over-exposed", "blurred", "occluded"):
+        assert report.skipped[kind] == "these pictures are sequences, no photographs"
+    assert report.found["exact-duplicate"] == 0
+    assert not report.findings[1:]  # that there is one class only

@@ -16,7 +16,7 @@ from edgefactory.datasets.checks.agreement import find_doubts
 from edgefactory.datasets.checks.balance import find_imbalance
 from edgefactory.datasets.checks.boxes import find_odd_boxes
 from edgefactory.datasets.checks.confident import LabelError, find_label_errors
-from edgefactory.datasets.checks.duplicates import Pair, find_duplicates
+from edgefactory.datasets.checks.duplicates import Pair, exact_pairs, find_duplicates
 from edgefactory.datasets.checks.findings import CheckReport, Finding, Kind, arranged, counted
 from edgefactory.datasets.checks.leaks import find_neighbours, splits_of
 from edgefactory.datasets.checks.learner import folds, out_of_fold
@@ -32,6 +32,13 @@ from edgefactory.datasets.teachers import Teacher
 _FEWEST: Final = 20  # labels that a small learner needs to say anything
 _ROUNDS: Final = 2  # of confident learning: the second learns without what the first doubted
 _BY_TEACHER: Final[tuple[Kind, ...]] = ("missing-box", "misplaced-box", "unseen-box")
+_OF_PHOTOGRAPHS: Final[tuple[Kind, ...]] = (
+    "near-duplicate",
+    "dark",
+    "over-exposed",
+    "blurred",
+    "occluded",
+)
 
 
 def check_manifest(table: Table) -> list[Finding]:
@@ -97,10 +104,16 @@ def _skipped(table: Table, looked: Looked) -> dict[Kind, str]:
         reasons["label-error"] = "there is one class only"
     elif len(table.label_item) < _FEWEST:
         reasons["label-error"] = f"needs {_FEWEST} labels; there are {len(table.label_item)}"
+    if table.header.signal is not None:
+        reasons |= dict.fromkeys(_OF_PHOTOGRAPHS, "these pictures are sequences, no photographs")
     return reasons
 
 
 def _pictures(table: Table, measures: Measures, scenes: Sequence[Scene]) -> Iterator[Finding]:
+    if table.header.signal is not None:  # quiet is not dark, and two silences are no copies
+        for pair in exact_pairs(measures.digest):
+            yield _duplicate(table, pair)
+        return
     faults = find_faults(measures, table.source, scenes)
     for fault in faults:
         yield Finding(fault.kind, fault.score, fault.text, (table.id(fault.picture),))

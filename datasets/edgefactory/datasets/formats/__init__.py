@@ -22,6 +22,8 @@ from edgefactory.datasets.formats.label_studio import (
     labelling_config,
 )
 from edgefactory.datasets.formats.placing import Form
+from edgefactory.datasets.formats.sequences import SequenceSettings, import_sequences
+from edgefactory.datasets.formats.signal_file import read_signal
 from edgefactory.datasets.formats.video_file import import_video
 
 FORMS: Mapping[str, Form] = {
@@ -41,12 +43,15 @@ __all__ = [
     "Form",
     "ImportSettings",
     "Imported",
+    "SequenceSettings",
     "counted",
     "export_data_set",
     "export_tasks",
     "import_annotations",
     "import_data_set",
+    "import_sequences",
     "import_video",
     "labelling_config",
     "planned",
+    "read_signal",
 ]

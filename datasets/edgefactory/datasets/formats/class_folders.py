@@ -1,6 +1,7 @@
 """Class folders: `CLASS/picture.jpg`, or `SPLIT/CLASS/picture.jpg`; one class a picture.
 
-The layout that torchvision's ImageFolder and most classifiers' trainers read.
+The layout that torchvision's ImageFolder and most classifiers' trainers read. How sequences became
+such pictures is written beside them, as `signal.json`.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from edgefactory.datasets.documents import Header, Item, Label, Split, Task
+from edge_runtime.contract import encode
+from edgefactory.datasets.documents import Header, Item, Label, Task
 from edgefactory.datasets.errors import InputError, MissingError
+from edgefactory.datasets.files import write_file
+from edgefactory.datasets.formats.filing import filed
 from edgefactory.datasets.formats.foreign import (
     ForeignPicture,
     ForeignSet,
@@ -19,17 +23,17 @@ from edgefactory.datasets.formats.foreign import (
     chosen_classes,
 )
 from edgefactory.datasets.formats.names import (
-    SPLITS,
     classes_of,
+    inside,
     is_safe_part,
     pictures_under,
-    relative_name,
     write_classes,
 )
 from edgefactory.datasets.formats.placing import Kept, Placed
+from edgefactory.datasets.formats.signal_file import SIGNAL, read_signal
 
 TASKS: frozenset[Task] = frozenset({"classification"})
-KEEPS: frozenset[Kept] = frozenset({"splits", "classes"})
+KEEPS: frozenset[Kept] = frozenset({"splits", "classes", "signal"})
 BASE: str = ""
 _ORIGIN: Final = "imported:folders"
 _EXPECTED: Final = "expected CLASS/picture.jpg, or train/CLASS/picture.jpg"
@@ -40,27 +44,21 @@ def read(path: Path, settings: ImportSettings, _tally: Tally) -> ForeignSet:
 
     Classes are those of `classes.txt`, else the folders in the order of the alphabet.
     """
-    if not path.is_dir():
-        raise MissingError(f"{path} is no folder of class folders; {_EXPECTED}")
-    tops = [p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith(".")]
-    split_first = bool(tops) and set(tops) <= set(SPLITS)
-    found: set[str] = set()
-    pictures = []
-    for picture in pictures_under(path):
-        parts = relative_name(picture, path).split("/")
-        split: Split = SPLITS[parts[0]] if split_first and len(parts) > 1 else "train"
-        depth = 2 if split_first else 1
-        if len(parts) <= depth:
-            raise InputError(f"{picture} lies in no class folder; {_EXPECTED}")
-        name, class_ = "/".join(parts[depth:]), parts[depth - 1]
-        shelf = f"{split}/{class_}"
-        found.add(class_)
-        labels = (Label(class_, None, _ORIGIN, 1.0, "accepted"),)
-        pictures.append(ForeignPicture(picture, shelf, name, split, labels, str(picture)))
-    if not pictures:
+    found = filed(path, pictures_under, _EXPECTED)
+    if not found:
         raise MissingError(f"{path} holds no pictures in class folders; {_EXPECTED}")
-    classes = classes_of(path, found)
-    return ForeignSet("classification", chosen_classes(classes, settings, str(path)), pictures)
+    pictures = []
+    for file in found:
+        labels = (Label(file.class_, None, _ORIGIN, 1.0, "accepted"),)
+        shelf = f"{file.split}/{file.class_}"
+        pictures.append(
+            ForeignPicture(file.path, shelf, file.name, file.split, labels, str(file.path))
+        )
+    own = classes_of(path, {file.class_ for file in found})
+    classes = chosen_classes(own, settings, str(path))
+    listing = inside(path, path / SIGNAL)
+    signal = read_signal(listing) if listing.is_file() else None
+    return ForeignSet("classification", classes, pictures, signal=signal)
 
 
 def shelf(item: Item) -> str:
@@ -88,5 +86,7 @@ def check_class(name: str) -> bool:
 
 
 def write(folder: Path, header: Header, _placed: Sequence[Placed]) -> None:
-    """The classes in their order; the folders say the rest."""
+    """The classes in their order, and the signal; the folders say the rest."""
     write_classes(folder, header.classes)
+    if header.signal is not None:
+        write_file(folder / SIGNAL, encode(header.signal))

@@ -127,6 +127,8 @@ def _losses(before: Item, told: Item, after: Item) -> Counter[str]:
 
 def _header_losses(form: Form, header: Header) -> dict[str, int]:
     lost = {"bounds": len(header.bounds)}
+    if "signal" not in form.KEEPS:
+        lost["how sequences became pictures"] = int(header.signal is not None)
     if "classes" not in form.KEEPS:
         lost["classes"] = len(header.classes)
         lost["task"] = int(header.task != "detection")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from edge_runtime.contract import Signal
 from edgefactory.datasets.documents import Label, Labeller, Split, Task
 from edgefactory.datasets.errors import EdgefactoryError, InputError
 
@@ -65,6 +66,7 @@ class ForeignSet:
     pictures: Sequence[ForeignPicture]
     test_labels: Labeller = "imported"
     truth_sha256: str | None = None
+    signal: Signal | None = None
 
 
 @dataclass(slots=True)

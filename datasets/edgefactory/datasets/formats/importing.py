@@ -67,6 +67,7 @@ def import_data_set(
         found.classes,
         "human" if chosen.annotator else found.test_labels,
         found.truth_sha256,
+        signal=found.signal,
     )
     intake = _Intake(header.name, chosen, tally)
     items = intake.items(found, progress or (lambda _done, _total, _text: None))

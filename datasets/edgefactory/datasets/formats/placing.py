@@ -18,7 +18,7 @@ from edgefactory.datasets.documents import Header, Item, Label, Task
 from edgefactory.datasets.formats.foreign import ForeignSet, ImportSettings, Tally
 from edgefactory.datasets.formats.names import is_safe, kept_name, natural, short_names, source_of
 
-Kept = Literal["facts", "splits", "classes"]
+Kept = Literal["facts", "splits", "classes", "signal"]
 
 
 @dataclass(frozen=True, slots=True)

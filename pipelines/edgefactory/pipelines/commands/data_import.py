@@ -1,9 +1,12 @@
-"""Make a snapshot of foreign data: annotated data sets, folders of pictures, a video.
+"""Make a snapshot of foreign data: annotated data sets, folders of pictures, a video, sequences.
 
 PATH is a folder, a COCO file, a YOLO data.yaml, a video, or Label Studio's JSON export. Pictures
 are put right where that loses nothing; what cannot be used stops the import with one line that
 names the file (--drop-bad leaves it out instead), and then nothing is written. An import takes
 over the splits of the data, else everything is in train; `edgefactory data split` divides it.
+
+Sequences are recordings of sound (.wav, .flac, .mp3, .ogg) or features over time (.npy, .csv) in
+class folders; each --steps of them become a picture, one column a step.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -14,9 +17,13 @@ from edgefactory.pipelines.outcome import Outcome
 from edgefactory.pipelines.screen import Screen
 
 if TYPE_CHECKING:
+    from edgefactory.datasets.formats import SequenceSettings
     from edgefactory.datasets.sampling import SamplingSettings
 
-HELP = "make a snapshot of COCO, YOLO, VOC, class folders, pictures, a video, Label Studio JSON"
+HELP = (
+    "make a snapshot of COCO, YOLO, VOC, class folders, pictures, a video, sound or features over "
+    "time, Label Studio JSON"
+)
 STAGE: str | None = None
 
 MAX_BYTES = 512 * 1024 * 1024
@@ -31,6 +38,7 @@ FORMATS: Mapping[str, frozenset[str]] = {
     "folders": _ANNOTATED,
     "pictures": frozenset({"name", "classes", "task", "drop_bad"}),
     "video": _SAMPLED,
+    "sequences": _ANNOTATED | {"steps", "hop", "rate", "signal"},
     "label-studio": frozenset({"snapshot"}),
 }
 
@@ -70,6 +78,27 @@ def options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--threshold", type=float, metavar="T", help="how much must change, for motion and scene"
     )
+    _sequence_options(parser)
+
+
+def _sequence_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--steps", type=int, metavar="N", help="steps of a picture (default: the longest recording)"
+    )
+    parser.add_argument(
+        "--hop", type=int, metavar="N", help="steps from one picture to the next (default: --steps)"
+    )
+    parser.add_argument(
+        "--rate",
+        type=float,
+        metavar="HZ",
+        help="samples of sound a second (default: 16000), or steps of features (default: 1)",
+    )
+    parser.add_argument(
+        "--signal",
+        metavar="FILE",
+        help="how sequences become pictures: a JSON file, or a snapshot that does the same",
+    )
 
 
 def run(args: Namespace, screen: Screen) -> Outcome:
@@ -89,11 +118,14 @@ def run(args: Namespace, screen: Screen) -> Outcome:
 def _imported(args: Namespace, screen: Screen) -> Outcome:
     from pathlib import Path
 
+    from msgspec import to_builtins
+
     from edgefactory.datasets.formats import (
         FORMS,
         ImportSettings,
         counted,
         import_data_set,
+        import_sequences,
         import_video,
     )
 
@@ -108,20 +140,34 @@ def _imported(args: Namespace, screen: Screen) -> Outcome:
     path, out = Path(args.path), Path(args.out)
     if args.format == "video":
         found = import_video(path, out, settings, _sampling(args), screen.progress)
+    elif args.format == "sequences":
+        found = import_sequences(path, out, settings, _sequences(args), screen.progress)
     else:
         found = import_data_set(FORMS[args.format], path, out, settings, screen.progress)
+    signal = found.header.signal
+    each = f" of {signal.steps} steps ({signal.seconds:.4g} s)" if signal else ""
     beside = f"; {counted(found.counts)}" if found.counts else ""
     return Outcome(
-        f"{found.pictures} pictures, {len(found.header.classes)} classes in {out}; the snapshot is "
-        f"{found.digest[:12]}{beside}",
+        f"{found.pictures} pictures{each}, {len(found.header.classes)} classes in {out}; the "
+        f"snapshot is {found.digest[:12]}{beside}",
         {
             "sha256": found.digest,
             "pictures": found.pictures,
             "classes": list(found.header.classes),
             "counts": dict(found.counts),
             "out": str(out),
-        },
+        }
+        | ({"signal": to_builtins(signal)} if signal else {}),
     )
+
+
+def _sequences(args: Namespace) -> "SequenceSettings":
+    from pathlib import Path
+
+    from edgefactory.datasets.formats import SequenceSettings, read_signal
+
+    signal = read_signal(Path(args.signal)) if args.signal else None
+    return SequenceSettings(args.steps, args.hop, args.rate, signal)
 
 
 def _sampling(args: Namespace) -> "SamplingSettings":
