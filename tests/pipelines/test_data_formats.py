@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_runtime.contract import file_digest
 from edgefactory.datasets import read_snapshot
 from edgefactory.pipelines import main
 
@@ -137,6 +138,37 @@ def test_sequences_are_imported_and_go_through_the_other_commands(
     assert read_snapshot(tmp_path / "3").signal == read_snapshot(tmp_path / "4").signal
 
 
+def test_the_annotated_part_of_a_video_tests(tmp_path: Path, video: Path) -> None:
+    truth = {
+        "schema": "truth/1",
+        "clip": {
+            "file": "x",
+            "sha256": file_digest(video),
+            "frames": 40,
+            "width": 96,
+            "height": 64,
+        },
+        "how": "drawn for a test",
+        "annotators": ["ann"],
+        "classes": ["face"],
+        "line": None,
+        "frames": [{"frame": 30, "boxes": [{"class": "face", "box": [1, 2, 11, 22]}]}],
+    }
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    run(
+        "data",
+        "import",
+        "video",
+        video,
+        "--truth",
+        tmp_path / "truth.json",
+        "--out",
+        tmp_path / "1",
+    )
+    (item,) = read_snapshot(tmp_path / "1").split("test")
+    assert (item.frame, item.labels[0].origin) == (30, "human:ann")
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -146,6 +178,7 @@ def test_sequences_are_imported_and_go_through_the_other_commands(
         (("import", "folders", "IN", "--out", "o", "--hop", "2"), "--hop has no meaning"),
         (("import", "yolo", "IN", "--out", "o", "--step", "2"), "--step has no meaning for yolo"),
         (("import", "video", "IN", "--out", "o", "--drop-bad"), "--drop-bad has no meaning"),
+        (("import", "yolo", "IN", "--out", "o", "--truth", "t"), "--truth has no meaning for yolo"),
         (("import", "label-studio", "IN", "--out", "o"), "with --snapshot"),
         (("import", "coco", "IN", "--out", "o"), "holds no COCO data set"),
         (("export", "coco", "IN", "--out", "o", "--base-url", "u"), "belongs to label-studio"),

@@ -36,6 +36,7 @@ from edgefactory.datasets.fetching import (
     CLIP_SHA256,
     default_cache,
     fetch_clip,
+    fetch_face_clip,
     fetch_teacher,
 )
 from edgefactory.datasets.formats import Export
@@ -115,6 +116,7 @@ __all__ = [
     "default_cache",
     "divided",
     "fetch_clip",
+    "fetch_face_clip",
     "fetch_sequences",
     "fetch_teacher",
     "header_of",

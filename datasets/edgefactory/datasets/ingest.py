@@ -33,6 +33,7 @@ from edgefactory.datasets.files import file_sha256, fresh_folder, write_file
 
 DIGIT_SIDE: Final = 32  # pixels; the 8x8 originals are enlarged four times
 VOUCHER_DIGITS: Final = 6
+LINE_CLASSES: Final = ("person",)  # of footage that is a video
 _MIN_FRAMES: Final = 10
 
 Pixels = NDArray[np.uint8]
@@ -110,6 +111,11 @@ def _ingest_video(settings: IngestSettings, path: Path, work: Path, report: Prog
     train = range(0, train_end, settings.step)
     held_out: Iterable[int] = range(held_out_start, facts.frames, settings.held_out_step)
     if truth is not None:
+        if truth[0].classes != LINE_CLASSES:
+            raise InputError(
+                f"truth of {path} names {', '.join(truth[0].classes)}; the line finds "
+                f"{', '.join(LINE_CLASSES)}: use `edgefactory data import video --truth`"
+            )
         held_out = [entry.frame for entry in truth[0].frames]
         if min(held_out, default=held_out_start) < held_out_start:
             raise InputError(f"truth names frames before {held_out_start}, where training may look")
@@ -130,7 +136,7 @@ def _ingest_video(settings: IngestSettings, path: Path, work: Path, report: Prog
         schema="footage/1",
         name=path.name.encode("utf-8", "replace").decode()[-200:],
         task="detection",
-        classes=("person",),
+        classes=LINE_CLASSES,
         source_sha256=source,
         frames=facts.frames,
         width=facts.width,

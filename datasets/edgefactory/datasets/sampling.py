@@ -55,12 +55,15 @@ class SamplingSettings:
         return _THRESHOLDS.get(self.by, 1.0) if self.threshold is None else self.threshold
 
 
-def sample(path: Path, settings: SamplingSettings) -> Iterator[Frame]:
-    """The kept frames of the video at `path`, in order.
+def sample(
+    path: Path, settings: SamplingSettings, always: frozenset[int] = frozenset()
+) -> Iterator[Frame]:
+    """The kept frames of the video at `path`, in order, and those whose index is in `always`.
 
     Raises `MissingError` if the file is not there and `InputError` if it is no video.
     """
-    return choose_frames(path, _RULES[settings.by](settings))
+    rule = _RULES[settings.by](settings)
+    return choose_frames(path, lambda look: rule(look) or look.index in always)
 
 
 Rule = Callable[[Look], bool]

@@ -34,7 +34,9 @@ class _Set:
 
 def _shipped(name: str, part: str, sha256: str) -> Shipped:
     member = f"aeon/datasets/data/{name}/{name}_{part}.ts"
-    return Shipped(_PACKAGE, _WHEEL_SHA256, member, sha256, f"{name}-{part}-{sha256[:16]}.ts")
+    return Shipped(
+        _PACKAGE, _WHEEL_SHA256, member, sha256, f"{name}-{part}-{sha256[:16]}.ts", "data set"
+    )
 
 
 _SETS: Final[dict[SequenceSet, _Set]] = {

@@ -3,7 +3,8 @@
 PATH is a folder, a COCO file, a YOLO data.yaml, a video, or Label Studio's JSON export. Pictures
 are put right where that loses nothing; what cannot be used stops the import with one line that
 names the file (--drop-bad leaves it out instead), and then nothing is written. An import takes
-over the splits of the data, else everything is in train; `edgefactory data split` divides it.
+over the splits of the data, else everything is in train; `edgefactory data split` divides it. With
+--truth, the frames of a video that people annotated test, and those before them train and validate.
 
 Sequences are recordings of sound (.wav, .flac, .mp3, .ogg) or features over time (.npy, .csv) in
 class folders; each --steps of them become a picture, one column a step.
@@ -29,7 +30,7 @@ STAGE: str | None = None
 MAX_BYTES = 512 * 1024 * 1024
 
 _ANNOTATED = frozenset({"name", "classes", "annotator", "drop_bad"})
-_SAMPLED = frozenset({"name", "classes", "task", "sample", "step", "seconds", "threshold"})
+_SAMPLED = frozenset({"name", "classes", "task", "sample", "step", "seconds", "threshold", "truth"})
 # Which options belong to which format.
 FORMATS: Mapping[str, frozenset[str]] = {
     "coco": _ANNOTATED | {"images"},
@@ -75,6 +76,11 @@ def options(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--step", type=int, metavar="N", help="every N-th frame")
     parser.add_argument("--seconds", type=float, metavar="S", help="a frame every S seconds")
+    parser.add_argument(
+        "--truth",
+        metavar="FILE",
+        help="people's annotations of the last part of a video (docs/formats/truth.md)",
+    )
     parser.add_argument(
         "--threshold", type=float, metavar="T", help="how much must change, for motion and scene"
     )
@@ -139,7 +145,8 @@ def _imported(args: Namespace, screen: Screen) -> Outcome:
     )
     path, out = Path(args.path), Path(args.out)
     if args.format == "video":
-        found = import_video(path, out, settings, _sampling(args), screen.progress)
+        truth = Path(args.truth) if args.truth else None
+        found = import_video(path, out, settings, _sampling(args), screen.progress, truth)
     elif args.format == "sequences":
         found = import_sequences(path, out, settings, _sequences(args), screen.progress)
     else:
