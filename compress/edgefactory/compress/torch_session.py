@@ -1,0 +1,40 @@
+"""A checkpoint in torch, as a session like those of the engines.
+
+The one place of this package that runs training's networks themselves.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from edge_runtime.contract import Outputs
+from edgefactory.training import Checkpoint, load_checkpoint
+from edgefactory.training.decode import graph_of
+
+UInt8 = npt.NDArray[np.uint8]
+
+
+class TorchSession:
+    """The graph of a checkpoint, on the CPU."""
+
+    def __init__(self, trained: Checkpoint) -> None:
+        self._graph = graph_of(trained.network(), trained.recipe.detections)
+        self._names = trained.output.names
+
+    @torch.no_grad()
+    def run(self, batch: UInt8) -> Outputs:
+        """See `engines.Session.run`."""
+        made = self._graph(torch.tensor(batch))
+        parts = made if isinstance(made, tuple) else (made,)
+        return {name: part.numpy() for name, part in zip(self._names, parts, strict=True)}
+
+
+def open_checkpoint(path: Path, threads: int) -> tuple[Checkpoint, TorchSession]:
+    """The checkpoint in the folder `path`, on so many threads. Errors as `load_checkpoint`."""
+    trained = load_checkpoint(path)
+    torch.set_num_threads(threads)
+    return trained, TorchSession(trained)
