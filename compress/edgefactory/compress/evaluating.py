@@ -128,7 +128,10 @@ def _point(case: _Case, shown: ev.Boxes, fitting: ev.Boxes | None) -> ev.Point:
         return ev.Point(brought.score_threshold, brought.chosen_by)
     else:
         point = ev.best_f1(choice)
-    return ev.Point(point.score_threshold, point.chosen_by, by.split)
+    said = point.chosen_by
+    if any(label.origin.startswith("teacher:") for item in by.items for label in item.labels):
+        said += ", whose labels are a teacher's"
+    return ev.Point(point.score_threshold, said, by.split)
 
 
 def _classes(case: _Case) -> ev.Evaluation:
@@ -151,7 +154,8 @@ def _embeddings(case: _Case) -> ev.Evaluation:
     items = case.items(split)
     known = {name: number for number, name in enumerate(case.data.classes)}
     identities = np.asarray([ev.class_of(item, known) for item in items], np.int64)
-    vectors = np.asarray(case.ask(split, items), np.float64).reshape(len(items), -1)
+    answers = np.asarray(case.ask(split, items), np.float64)
+    vectors = answers.reshape(len(items), -1) if items else np.zeros((0, 1))
     shown = ev.Vectors(split, items, vectors, identities, case.data.classes)
     return ev.evaluate_embeddings(case.subject(items), shown)
 

@@ -42,7 +42,7 @@ _FORMS: Final = (
 @dataclass(frozen=True)
 class Opening:
     """How a model is to be opened. `engine` None: the form's own; `variant` None: the most
-    precise; `classes` are those of a graph that names none; `threads` 0: all cores."""
+    precise; `classes` are those of a graph that names none."""
 
     engine: Engine | None = None
     variant: str | None = None

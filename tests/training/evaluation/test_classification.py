@@ -98,7 +98,7 @@ def test_few_classes_have_no_top_five_and_rare_ones_no_figures() -> None:
     assert "top5" not in judged.overall()
     rare = next(part for part in judged.slices if part.name == "b")
     assert rare.figures == {}
-    assert rare.why == "2 pictures in 2 pictures; 10 in 5 are needed for a figure"
+    assert rare.why == "2 pictures; 10 are needed for a figure"
 
 
 def test_no_labelled_picture_is_refused() -> None:

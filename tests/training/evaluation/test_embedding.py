@@ -97,7 +97,7 @@ def test_many_pairs_are_drawn_and_not_all_taken() -> None:
 
 
 def test_the_bootstrap_is_over_identities() -> None:
-    made, identities = clouds(3, 3, 40, spread=1.5)
+    made, identities = clouds(3, 5, 24, spread=1.5)
     judged = evaluate_embeddings(subject((), "embedding"), vectors(made, identities)).overall()
     found = judged["recall_at_1"]
     assert found.interval is not None
@@ -106,7 +106,7 @@ def test_the_bootstrap_is_over_identities() -> None:
         evaluate_embeddings(subject((), "embedding"), vectors(made, identities)) for _ in range(1)
     ]
     assert of_each[0].overall()["recall_at_1"] == found
-    # Three identities only: far wider than 120 independent pictures would have it.
+    # Five identities only: far wider than 120 independent pictures would have it.
     alone = 1.96 * np.sqrt(found.value * (1 - found.value) / 120)
     assert found.interval[1] - found.interval[0] > alone
 

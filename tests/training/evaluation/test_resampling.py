@@ -22,7 +22,7 @@ def test_the_interval_holds_the_mean_of_what_was_drawn_from() -> None:
     covered = 0
     for seed in range(100):
         sample = np.random.default_rng(seed).choice(values, 40)
-        found = measure(drawn(40, 300, seed) @ sample / 40, 40, None)
+        found = measure(drawn(40, 300, seed) @ sample / 40, 40, 40)
         assert found.interval is not None
         covered += found.interval[0] <= values.mean() <= found.interval[1]
     assert covered >= 88  # of 95 that are to be expected
@@ -33,7 +33,14 @@ def test_a_share_without_exception_has_the_exact_interval_and_not_none() -> None
     assert perfect.interval == pytest.approx((0.025 ** (1 / 20), 1.0))
     hopeless = measure(np.zeros(101), 20, 20)
     assert hopeless.interval == pytest.approx((0.0, 1 - 0.025 ** (1 / 20)))
-    assert measure(np.zeros(101), 20, None).interval == (0.0, 0.0)
+    rare = measure(np.zeros(101), 20, 20, event=5.0)
+    assert rare.interval == pytest.approx((0.0, 5 * 3.689 / 20), abs=1e-3)
+
+
+def test_few_units_have_a_value_and_no_interval() -> None:
+    assert measure(np.full(101, 0.5), 90, 3) == Measure(
+        90, 0.5, why="no interval from 3; 5 are needed"
+    )
 
 
 def test_no_value_says_why() -> None:

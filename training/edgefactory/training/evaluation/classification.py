@@ -95,6 +95,7 @@ def evaluate_classes(subject: Subject, shown: Guesses, fitting: Guesses | None) 
         data=subject.data,
         draws=judging.draws,
         seed=judging.seed,
+        zone=str(judging.zone),
         slices=tuple(slices),
         unsliced=dict(grouped.without),
         mistakes=mistakes,
@@ -120,7 +121,7 @@ def _overall(shown: Guesses, judging: Judging) -> dict[str, Measure]:
         best = np.argsort(-shown.probabilities, axis=1, kind="stable")[:, :TOP]
         among = (best == shown.targets[:, None]).any(axis=1)
         figures["top5"] = measure(weights @ among / n, n, n)
-    figures["log_loss"] = measure(weights @ shown.loss / n, n, None)
+    figures["log_loss"] = measure(weights @ shown.loss / n, n, n, event=1.0)
     return figures
 
 

@@ -31,10 +31,10 @@ class Family:
         kept = slice(None) if label is None else [self.classes.index(label)]
         return _known_mean(self.precision[ious][:, kept, _SIZES.index(size)])
 
-    def ar(self, most: int, label: int | None = None) -> float:
-        """Mean AR with so many detections a class and picture, boxes of all sizes."""
+    def ar(self, most: int, size: str = "all", label: int | None = None) -> float:
+        """Mean AR with so many detections a class and picture."""
         kept = slice(None) if label is None else [self.classes.index(label)]
-        return _known_mean(self.recall[kept, 0, MOST.index(most)])
+        return _known_mean(self.recall[kept, _SIZES.index(size), MOST.index(most)])
 
 
 _SIZES: Final = ("all", *SIZES)

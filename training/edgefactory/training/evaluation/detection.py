@@ -93,6 +93,7 @@ def evaluate_detections(
         data=subject.data,
         draws=judging.draws,
         seed=judging.seed,
+        zone=str(judging.zone),
         slices=slices,
         unsliced=unsliced,
         mistakes=kept,
@@ -143,12 +144,14 @@ def _slices(
     if len(names) > 1:
         made += [
             _measured(
-                _Part("class", names[label], [one], [one], _values(told, label)), threshold, judging
+                _Part("class", names[label], [one], [one], _values(told, label=label)),
+                threshold,
+                judging,
             )
             for label, one in zip(labels, real, strict=True)
         ]
     for name, matched in sizes.items():
-        part = _Part("size", name, matched, matched, {"ap": told.ap(EVERY_IOU, name)})
+        part = _Part("size", name, matched, matched, _values(told, name))
         made.append(_measured(part, threshold, judging))
     grouped = groups(shown.items, judging.zone)
     made += [_group(group, shown, every, threshold, judging) for group in grouped.found]
@@ -158,9 +161,9 @@ def _slices(
     return tuple(made), without
 
 
-def _values(told: Family, label: int | None = None) -> dict[str, float]:
-    values = {name: told.ap(ious, "all", label) for name, ious in _APS.items()}
-    return values | {f"ar{most}": told.ar(most, label) for most in MOST}
+def _values(told: Family, size: str = "all", label: int | None = None) -> dict[str, float]:
+    values = {name: told.ap(ious, size, label) for name, ious in _APS.items()}
+    return values | {f"ar{most}": told.ar(most, size, label) for most in MOST}
 
 
 def _group(
@@ -233,19 +236,20 @@ def _at_point(
     hits, alarms, missed = trade.counted(threshold)
     right, false, lost = weights @ hits, weights @ alarms, weights @ missed
     found, wanted = int((hits + alarms).sum()), int(trade.wanted.sum())
-    units = trade.pictures
+    saying, holding = (int((part > 0).sum()) for part in (hits + alarms, trade.wanted))
     each = np.maximum(weights.sum(axis=1), 1.0)
     figures = {
         "precision": measure(
-            ratio(right, right + false, np.nan), found, units, "nothing reaches the threshold"
+            ratio(right, right + false, np.nan), found, saying, "nothing reaches the threshold"
         ),
-        "recall": measure(ratio(right, right + lost, np.nan), wanted, units),
-        "f1": measure(ratio(2 * right, 2 * right + false + lost, np.nan), wanted + found, units),
-        "false_alarms": measure(false / each, trade.pictures, None),
+        "recall": measure(ratio(right, right + lost, np.nan), wanted, holding),
+        "f1": measure(ratio(2 * right, 2 * right + false + lost, np.nan), wanted + found, holding),
+        "false_alarms": measure(false / each, trade.pictures, trade.pictures, event=1.0),
     }
     if judging.costs:
         cost = (judging.costs.fn * lost + judging.costs.fp * false) / each
-        figures["cost"] = measure(cost, trade.pictures, None)
+        dearest = max(judging.costs.fn, judging.costs.fp)
+        figures["cost"] = measure(cost, trade.pictures, trade.pictures, event=dearest)
     return figures
 
 

@@ -22,7 +22,7 @@ Kind = Literal["missed", "false-alarm", "duplicate", "wrong-class", "poor-box", 
 
 
 class Measure(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A figure from `n` things, with its 95% interval; where there is no value, `why` not."""
+    """A figure from `n` things, with its 95% interval; where one of the two lacks, `why`."""
 
     n: Count
     value: float | None = None
@@ -139,6 +139,7 @@ class Evaluation(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     data: Data
     draws: Count
     seed: int
+    zone: str
     slices: tuple[Slice, ...]
     unsliced: dict[str, str]
     mistakes: tuple[Mistake, ...]

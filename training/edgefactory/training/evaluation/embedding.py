@@ -69,6 +69,7 @@ def evaluate_embeddings(subject: Subject, shown: Vectors) -> Evaluation:
         data=subject.data,
         draws=judging.draws,
         seed=judging.seed,
+        zone=str(judging.zone),
         slices=tuple(slices),
         unsliced={**grouped.without, "class": "an identity is not a class of its own to be judged"},
         mistakes=mistakes,

@@ -64,9 +64,11 @@ def groups(items: Sequence[Item], zone: tzinfo = UTC) -> Groups:
 
 
 def too_small(pictures: int, things: int, what: str) -> str:
-    """Why a slice has no figures; "" when it is large enough."""
+    """Why a slice has no figures; "" when it is large enough. `things` are what is judged there."""
     if pictures >= LEAST_PICTURES and things >= LEAST_THINGS:
         return ""
+    if what == "pictures":
+        return f"{things} pictures; {LEAST_THINGS} are needed for a figure"
     return (
         f"{things} {what} in {pictures} pictures; "
         f"{LEAST_THINGS} in {LEAST_PICTURES} are needed for a figure"
