@@ -95,7 +95,7 @@ class _Case:
             pictures=len(judged),
             unlabelled=len(self.data.split(split)) - len(judged),
         )
-        return ev.Subject(self.model.about, data, self.settings.judging)
+        return ev.Subject(self.model.about, data, self.settings.judging, self.progress)
 
 
 def _boxes(case: _Case) -> ev.Evaluation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import msgspec
 import pytest
 
 from edge_runtime.contract import read
-from edgefactory.datasets import read_header, stream_items, write_manifest
+from edgefactory.datasets import Item, read_header, stream_items, write_manifest
 from edgefactory.pipelines.cli import main
 from edgefactory.pipelines.evalpage.wording import MISTAKES
 from edgefactory.training.evaluation import Evaluation
@@ -165,7 +166,7 @@ def test_without_val_the_point_is_of_the_judged_pictures_and_says_so(
     )
     out = tmp_path / "judged"
     assert evaluated(str(models / "lamps.onnx"), str(alone), "--out", str(out)) == 0
-    said = capsys.readouterr().out.replace("\n", " ")
+    said = capsys.readouterr().out
     assert "chosen on the very pictures that it is judged on" in said
     found = read(out / "evaluation.json", Evaluation)
     assert found.point is not None
@@ -175,10 +176,30 @@ def test_without_val_the_point_is_of_the_judged_pictures_and_says_so(
     assert "no other split" in found.calibration.why
 
 
-def _changed(snapshot: Path, out: Path, change: object) -> Path:
+def test_a_point_by_a_teachers_labels_says_so(
+    models: Path, lamps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def by_machine(items: list[Item]) -> list[Item]:
+        return [
+            msgspec.structs.replace(
+                item,
+                labels=tuple(
+                    msgspec.structs.replace(label, origin="teacher:" + "0" * 64)
+                    for label in item.labels
+                ),
+            )
+            for item in items
+        ]
+
+    guessed = _changed(lamps, tmp_path / "guessed", by_machine)
+    assert evaluated(str(models / "lamps.onnx"), str(guessed)) == 0
+    assert "whose labels are a teacher's" in capsys.readouterr().out
+
+
+def _changed(snapshot: Path, out: Path, change: Callable[[list[Item]], list[Item]]) -> Path:
     shutil.copytree(snapshot, out)
     items = [*stream_items(out)]
-    write_manifest(out, read_header(out), change(items))  # type: ignore[operator]  # a lambda
+    write_manifest(out, read_header(out), change(items))
     return out
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgefactory.training.evaluation.coco import EVERY_IOU, IOU50, IOU75, MOST, family
+from edgefactory.training.evaluation.coco import APS, EVERY_IOU, IOU50, MOST, family
 from edgefactory.training.evaluation.matching import EVERY, SIZES, classes_in, match
 from edgefactory.training.evaluation.matching import MOST as LIMIT
-from edgefactory.training.evaluation.precision import mean_precision, mean_recall
+from edgefactory.training.evaluation.precision import mean_precision, mean_recall, precisions
 from edgefactory.training.evaluation.resampling import drawn
 from edgefactory.training.metrics import Detections, ap50
 
@@ -34,11 +34,12 @@ def test_every_figure_equals_the_library_also_where_boxes_are_to_be_ignored(
     told, once = family(answers, truths, labels), np.ones((1, pictures))
     for size, ends in {"all": EVERY, **SIZES}.items():
         matched = [match(answers, truths, label, ends) for label in labels]
-        for ious in (EVERY_IOU, IOU50, IOU75):
-            ours = mean_precision(matched, once, ious)[0]
+        table = precisions(matched, once)
+        for ious in APS.values():
+            ours = mean_precision(table[ious])[0]
             assert ours == pytest.approx(told.ap(ious, size), abs=1e-9, nan_ok=True)
-        for label, one in zip(labels, matched, strict=True):
-            ours = mean_precision([one], once, EVERY_IOU)[0]
+        for place, label in enumerate(labels):
+            ours = mean_precision(table[:, place])[0]
             assert ours == pytest.approx(told.ap(EVERY_IOU, size, label), abs=1e-9, nan_ok=True)
         for most in MOST:
             ours = mean_recall(matched, once, most)[0]
@@ -50,7 +51,7 @@ def test_a_weight_is_a_number_of_copies() -> None:
     labels = classes_in(truths)
     weights = drawn(8, 6, 1)
     matched = [match(answers, truths, label) for label in labels]
-    ours = mean_precision(matched, weights, EVERY_IOU)
+    ours = mean_precision(precisions(matched, weights))
     recalls = mean_recall(matched, weights, 10)
     for row, times in enumerate(weights.astype(int)):
         again = [picture for picture, count in enumerate(times) for _ in range(count)]
@@ -71,7 +72,7 @@ def test_only_the_hundred_best_detections_of_a_picture_count() -> None:
     )
     there = [truth((0, 0, 10, 10))]
     once = np.ones((1, 1))
-    assert mean_precision([match([both], there, 0)], once, IOU50)[0] == 0.0
+    assert mean_precision(precisions([match([both], there, 0)], once))[0] == 0.0
     assert family([both], there, [0]).ap(IOU50) == 0.0
     assert ap50([both], there) > 0.0  # which has no such limit
 
@@ -83,13 +84,13 @@ def test_pictures_can_be_left_out_after_matching() -> None:
     anew = match([answers[i] for i in some], [truths[i] for i in some], 0)
     once = np.ones((1, 4))
     assert kept.wanted.tolist() == anew.wanted.tolist()
-    ours, theirs = (mean_precision([one], once, EVERY_IOU)[0] for one in (kept, anew))
+    ours, theirs = (mean_precision(precisions([one], once))[0] for one in (kept, anew))
     assert ours == pytest.approx(theirs)
 
 
 def test_nothing_found_is_0_and_nothing_to_find_is_no_figure() -> None:
     once = np.ones((1, 1))
     empty = match([found()], [truth((0, 0, 10, 10))], 0)
-    assert mean_precision([empty], once, EVERY_IOU)[0] == 0.0
+    assert mean_precision(precisions([empty], once))[0] == 0.0
     unwanted = match([found((0, 0, 10, 10, 0.5))], [truth()], 0)
-    assert np.isnan(mean_precision([unwanted], once, EVERY_IOU)[0])
+    assert np.isnan(mean_precision(precisions([unwanted], once))[0])

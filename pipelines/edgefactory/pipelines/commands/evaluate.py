@@ -17,7 +17,7 @@ from edgefactory.pipelines.screen import Screen
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from edgefactory.compress.evaluating import EvaluateSettings
+    from edgefactory.compress import EvaluateSettings
     from edgefactory.training.evaluation import Evaluation
 
 HELP = "judge any model on a snapshot: slices, calibration, worst mistakes"
@@ -67,9 +67,7 @@ def run(args: Namespace, screen: Screen) -> Outcome:
     if out is not None:
         require_replaceable(out, "evaluation.json")
     screen.progress(0, 0, "opening the model")
-    from edgefactory.compress.evaluating import evaluate
-    from edgefactory.compress.machine import host
-    from edgefactory.compress.opening import Opening, open_model
+    from edgefactory.compress import Opening, evaluate, host, open_model
     from edgefactory.pipelines.evalpage import print_evaluation, write_evaluation
 
     classes = tuple(name.strip() for name in args.classes.split(",") if name.strip())
@@ -84,7 +82,7 @@ def run(args: Namespace, screen: Screen) -> Outcome:
 
 
 def _settings(args: Namespace) -> "EvaluateSettings":
-    from edgefactory.compress.evaluating import EvaluateSettings
+    from edgefactory.compress import EvaluateSettings
     from edgefactory.datasets.errors import InputError
     from edgefactory.training.evaluation import Judging, parse_costs
 

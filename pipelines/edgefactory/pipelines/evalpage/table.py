@@ -32,16 +32,18 @@ def print_evaluation(found: Evaluation) -> None:
         slices = [part for part in found.slices if part.by == by]
         if slices:
             _slices(console, found, title, slices)
-        elif by in found.unsliced:
-            console.print(f"not {wording.BY[by]}: {found.unsliced[by]}", style="dim", markup=False)
+        if by in found.unsliced:
+            word = "" if slices else "not "
+            says = f"{word}{wording.BY[by]}: {found.unsliced[by]}"
+            console.print(says, style="dim", markup=False, soft_wrap=True)
     console.print()
     for says in (wording.point_says(found), wording.calibration_says(found)):
         if says:
-            console.print(says, markup=False)
+            console.print(says, markup=False, soft_wrap=True)
     kinds = found.mistakes_of_kind
     if kinds:
         told = ", ".join(f"{n} {wording.MISTAKES[kind].name.lower()}" for kind, n in kinds.items())
-        console.print(f"mistakes: {told}", markup=False)
+        console.print(f"mistakes: {told}", markup=False, soft_wrap=True)
 
 
 def _figures(console: Console, found: Evaluation) -> None:
@@ -83,7 +85,9 @@ def _slices(console: Console, found: Evaluation, title: str, slices: list[Slice]
         console.print(f"and {len(told) - MOST_ROWS} more", style="dim")
     small = wording.too_small(slices)
     if small:
-        console.print(f"{title}, {small}" if not told else small, style="dim", markup=False)
+        console.print(
+            f"{title}, {small}" if not told else small, style="dim", markup=False, soft_wrap=True
+        )
     console.print()
 
 

@@ -12,6 +12,7 @@ from edgefactory.training.evaluation.matching import SIZES, area
 from edgefactory.training.metrics import Detections, Floats, Truth
 
 IOU50, IOU75, EVERY_IOU = slice(0, 1), slice(5, 6), slice(0, 10)
+APS: Final = {"ap": EVERY_IOU, "ap50": IOU50, "ap75": IOU75}
 MOST: Final = (1, 10, 100)
 
 
@@ -35,6 +36,11 @@ class Family:
         """Mean AR with so many detections a class and picture."""
         kept = slice(None) if label is None else [self.classes.index(label)]
         return _known_mean(self.recall[kept, _SIZES.index(size), MOST.index(most)])
+
+    def values(self, size: str = "all", label: int | None = None) -> dict[str, float]:
+        """All figures of one size and one class, or all of them."""
+        values = {name: self.ap(ious, size, label) for name, ious in APS.items()}
+        return values | {f"ar{most}": self.ar(most, size, label) for most in MOST}
 
 
 _SIZES: Final = ("all", *SIZES)

@@ -125,14 +125,16 @@ def assign(overlap: Floats, ignore: Booleans, crowd: Booleans, ious: Floats) -> 
     took = np.full((len(ious), len(overlap)), FREE)
     free = np.ones((len(ious), len(ignore)), np.bool_)
     least = np.minimum(ious, 1 - 1e-10)[:, None]
+    kinds = [kind for kind in (~ignore, ignore) if kind.any()]
     for row in np.flatnonzero((overlap >= ious.min() - 1e-10).any(axis=1)):
         reached = (overlap[row] >= least) & (free | crowd)
-        for kind in (~ignore, ignore):
+        for kind in kinds:
             fit = np.where(reached & kind, overlap[row], -1.0)
-            best = fit.shape[1] - 1 - fit[:, ::-1].argmax(axis=1)
             new = np.flatnonzero((fit.max(axis=1) >= 0) & (took[:, row] == FREE))
-            took[new, row] = np.where(ignore[best[new]], IGNORED, best[new])
-            free[new, best[new]] = False
+            if len(new):
+                best = fit.shape[1] - 1 - fit[new, ::-1].argmax(axis=1)
+                took[new, row] = np.where(ignore[best], IGNORED, best)
+                free[new, best] = False
     return took
 
 

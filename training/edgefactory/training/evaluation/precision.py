@@ -17,13 +17,21 @@ RECALLS: Final = np.linspace(0.0, 1.0, 101, dtype=np.float64)
 _CELLS: Final = 2_000_000  # of hits x weights that are in memory at once
 
 
-def mean_precision(classes: Sequence[Matched], weights: Floats, ious: slice) -> Floats:
-    """AP [B] over `classes` and the IoU thresholds `ious` of `IOUS`, for weights [B,P].
+def precisions(classes: Sequence[Matched], weights: Floats) -> Floats:
+    """AP [10,K,B] at each IoU threshold of `IOUS`, of K classes, for weights [B,P].
 
-    NaN where no box to be found was drawn; a class of which none was drawn is left out.
+    NaN where no box to be found was drawn.
     """
-    numbers = range(len(IOUS))[ious]
-    return _mean([average_precision(one, t, weights) for one in classes for t in numbers])
+    table = np.full((len(IOUS), len(classes), len(weights)), np.nan)
+    for number, one in enumerate(classes):
+        for threshold in range(len(IOUS)):
+            table[threshold, number] = average_precision(one, threshold, weights)
+    return table
+
+
+def mean_precision(table: Floats) -> Floats:
+    """AP [B] of a part of what `precisions` gives [T,K,B]; what is not known is left out."""
+    return _mean(table.reshape(-1, table.shape[-1]))
 
 
 def mean_recall(classes: Sequence[Matched], weights: Floats, most: int) -> Floats:
@@ -34,7 +42,7 @@ def mean_recall(classes: Sequence[Matched], weights: Floats, most: int) -> Float
         for hits in one.hits & (one.rank < most):
             per_picture = np.bincount(one.picture[hits], minlength=weights.shape[1])
             found.append(ratio(weights @ per_picture, wanted, np.nan))
-    return _mean(found)
+    return _mean(np.asarray(found).reshape(-1, len(weights)))
 
 
 def average_precision(one: Matched, threshold: int, weights: Floats) -> Floats:
@@ -77,8 +85,7 @@ def _parts(rows: int, columns: int) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, rows, size))
 
 
-def _mean(values: list[Floats]) -> Floats:
-    """The mean of what is known, by place."""
-    table = np.stack(values)
+def _mean(table: Floats) -> Floats:
+    """The mean over rows of what is known, by place; NaN where nothing is."""
     known = ~np.isnan(table)
     return ratio(np.where(known, table, 0.0).sum(axis=0), known.sum(axis=0), np.nan)

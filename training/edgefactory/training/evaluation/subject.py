@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
+from edgefactory.datasets import Progress
 from edgefactory.training.evaluation.document import Data, Model
 from edgefactory.training.evaluation.operating import Costs
 
@@ -21,10 +22,15 @@ class Judging:
     zone: tzinfo = UTC
 
 
+def _unseen(_done: int, _total: int, _what: str) -> None:
+    """Nobody looks."""
+
+
 @dataclass(frozen=True)
 class Subject:
-    """The model as it ran, the data that it is judged on, and how."""
+    """The model as it ran, the data that it is judged on, and how; `progress` is told how far."""
 
     model: Model
     data: Data
     judging: Judging
+    progress: Progress = _unseen
