@@ -12,6 +12,7 @@ from edgefactory.compress.answers import Answer
 from edgefactory.compress.models import Model
 from edgefactory.datasets import (
     Item,
+    Label,
     Progress,
     Snapshot,
     Split,
@@ -129,9 +130,14 @@ def _point(case: _Case, shown: ev.Boxes, fitting: ev.Boxes | None) -> ev.Point:
     else:
         point = ev.best_f1(choice)
     said = point.chosen_by
-    if any(label.origin.startswith("teacher:") for item in by.items for label in item.labels):
+    if any(_guessed(label) for item in by.items for label in item.labels):
         said += ", whose labels are a teacher's"
     return ev.Point(point.score_threshold, said, by.split)
+
+
+def _guessed(label: Label) -> bool:
+    """Whether a machine said so, and no person has looked."""
+    return label.origin.startswith("teacher:") and label.state == "accepted"
 
 
 def _classes(case: _Case) -> ev.Evaluation:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 WEIGHTS: Final = "model.safetensors"
 VARIANTS: Final = "variants.json"
-_GRAPHS: Final = {".onnx": "onnxruntime", ".xml": "openvino"}
+_GRAPHS: Final[Mapping[str, Engine]] = {".onnx": "onnxruntime", ".xml": "openvino"}
 _TORCH_KINDS: Final = ("torchvision", "open-vocabulary")
 _FORMS: Final = (
     f"a checkpoint's folder ({WEIGHTS}), a release's ({RELEASE}), a folder of variants "
@@ -146,7 +146,7 @@ def _about_variant(
 
 def _graph(path: Path, how: Opening) -> Model:
     _refuse(how, "a single graph", ("variant",))
-    engine: Engine = how.engine or ("openvino" if path.suffix == ".xml" else "onnxruntime")
+    engine = how.engine or _GRAPHS[path.suffix]
     if path.suffix == ".xml" and engine != "openvino":
         raise InputError(f"{path} is OpenVINO's: it does not run in {engine}")
     files = read_graph(path)
@@ -178,8 +178,8 @@ def _foreign(path: Path, engine: Engine, how: Opening) -> Model:
     if not how.classes:
         raise InputError(
             f"{path} does not say what it is (no property edgefactory.task): name its classes in "
-            f"its order (--classes a,b), and how it is fed as {kind}:{path.name}?fit=letterbox "
-            "(docs/teachers.md)"
+            f"its order (--classes a,b), and how it is fed where that is unusual, as {kind}:"
+            f"{path.name}?fit=letterbox&resize=pillow-box (docs/teachers.md)"
         )
     spec = TeacherSpec(kind, str(path), how.classes, min_score=LOWEST)
     return _teacher(path.name, spec, Opening(engine, None, how.classes, how.threads))

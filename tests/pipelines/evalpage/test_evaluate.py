@@ -184,7 +184,7 @@ def test_a_point_by_a_teachers_labels_says_so(
             msgspec.structs.replace(
                 item,
                 labels=tuple(
-                    msgspec.structs.replace(label, origin="teacher:" + "0" * 64)
+                    msgspec.structs.replace(label, origin="teacher:" + "0" * 64, state="accepted")
                     for label in item.labels
                 ),
             )

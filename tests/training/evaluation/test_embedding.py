@@ -96,6 +96,14 @@ def test_many_pairs_are_drawn_and_not_all_taken() -> None:
     assert drawn_auc == pytest.approx(exact, abs=0.003)
 
 
+def test_few_identities_with_very_many_pictures_are_drawn_from_alike() -> None:
+    made, identities = clouds(6, 2, 900)
+    found = all_pairs(made, identities, 0)
+    assert found.same.sum() <= MOST_PAIRS
+    kinds = found.identities[found.same, 0]
+    assert abs(np.mean(kinds) - 0.5) < 0.01
+
+
 def test_the_bootstrap_is_over_identities() -> None:
     made, identities = clouds(3, 5, 24, spread=1.5)
     judged = evaluate_embeddings(subject((), "embedding"), vectors(made, identities)).overall()

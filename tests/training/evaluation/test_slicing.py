@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
-from edgefactory.training.evaluation.slicing import groups, too_small
+from edgefactory.training.evaluation.slicing import MOST_GROUPS, groups, too_small
 
 from .made import item, items
 
@@ -34,6 +34,18 @@ def test_posix_times_are_told_by_the_hour_in_the_zone_that_is_asked_for() -> Non
         ("12:00-18:00", [1]),
         ("18:00-24:00", [0]),
     ]
+
+
+def test_of_very_many_cameras_the_largest_are_told() -> None:
+    taken = [item(number, f"cam-{number % 120}") for number in range(130)]
+    made = groups(taken)
+    assert len(made.found) == MOST_GROUPS
+    assert made.without["source"] == "the 100 of 120 with the most pictures"
+    assert {g.name for g in made.found} >= {f"cam-{number}" for number in range(10)}
+
+
+def test_milliseconds_are_no_clock() -> None:
+    assert "time" in groups([item(0, captured_at=_NOON * 1000)]).without
 
 
 def test_a_single_picture_without_a_clock_leaves_the_time_out() -> None:

@@ -32,6 +32,7 @@ from edgefactory.training.evaluation.subject import Judging, Subject
 from edgefactory.training.metrics import Floats, Integers, ratio
 
 TOP = 5
+MOST_CLASSES = 200  # of a confusion matrix
 _LEAST_PROBABILITY = 1e-12  # log loss stays finite
 
 
@@ -162,7 +163,9 @@ def _mistakes(shown: Guesses, classes: Sequence[str]) -> list[Mistake]:
     ]
 
 
-def _confusion(shown: Guesses, classes: Sequence[str]) -> Confusion:
+def _confusion(shown: Guesses, classes: Sequence[str]) -> Confusion | None:
+    if len(classes) > MOST_CLASSES:
+        return None
     counts = Counter(zip(shown.targets.tolist(), shown.said.tolist(), strict=True))
     places = range(len(classes))
     return Confusion(

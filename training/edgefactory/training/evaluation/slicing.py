@@ -17,6 +17,7 @@ LEAST_PICTURES: Final = 5
 LEAST_THINGS: Final = 10  # boxes, or pictures of a classification
 MOST_GROUPS: Final = 100  # of one kind
 CLOCK: Final = 978_307_200.0  # 2001 in POSIX time; no recording lasts so long
+_LATEST: Final = 4_102_444_800.0  # 2100; beyond it, times are in another unit
 _HOURS: Final = 6
 
 
@@ -52,7 +53,7 @@ def groups(items: Sequence[Item], zone: tzinfo = UTC) -> Groups:
         found += sources[:MOST_GROUPS]
         if len(sources) > MOST_GROUPS:
             without["source"] = f"the {MOST_GROUPS} of {len(sources)} with the most pictures"
-    if any(item.captured_at < CLOCK for item in items):
+    if not all(CLOCK <= item.captured_at < _LATEST for item in items):
         without["time"] = "captured_at counts from the start of the source, not from 1970"
         return Groups(tuple(found), without)
     times = _grouped("time", [_band(item.captured_at, zone) for item in items])

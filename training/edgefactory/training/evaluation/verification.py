@@ -120,7 +120,7 @@ def all_pairs(vectors: Floats, identities: Integers, seed: int) -> Pairs:
     else:
         one, other = (generator.integers(0, n, 2 * MOST_PAIRS) for _ in range(2))
         mixed = identities[one] != identities[other]
-        alike = _same_pairs(identities)
+        alike = _same_pairs(identities, generator)
         one = np.concatenate([one[mixed], alike[0]])
         other = np.concatenate([other[mixed], alike[1]])
     same = identities[one] == identities[other]
@@ -135,12 +135,20 @@ def all_pairs(vectors: Floats, identities: Integers, seed: int) -> Pairs:
     return Pairs(likeness, np.stack([identities[one], identities[other]], axis=1)[order], last)
 
 
-def _same_pairs(identities: Integers) -> tuple[Integers, Integers]:
-    """All pairs of pictures of one identity."""
+def _same_pairs(identities: Integers, generator: np.random.Generator) -> tuple[Integers, Integers]:
+    """Pairs of pictures of one identity: all, or about `MOST_PAIRS`, of each the same share."""
+    kinds, sizes = np.unique(identities, return_counts=True)
+    pairs = sizes * (sizes - 1) // 2
+    share = min(1.0, MOST_PAIRS / max(1, int(pairs.sum())))
     ones, others = [], []
-    for kind in np.unique(identities):
+    for kind, size, count in zip(kinds, sizes, pairs, strict=True):
         places = np.flatnonzero(identities == kind)
-        one, other = np.triu_indices(len(places), 1)
+        if share == 1.0:
+            one, other = np.triu_indices(size, 1)
+        else:
+            some = round(share * int(count))
+            one = generator.integers(0, size, some)
+            other = (one + generator.integers(1, max(2, size), some)) % size
         ones.append(places[one])
         others.append(places[other])
     return np.concatenate(ones), np.concatenate(others)
