@@ -80,20 +80,20 @@ def _checkpoint(path: Path, how: Opening) -> Model:
     _refuse(how, "a checkpoint, which runs in torch", ("engine", "variant", "classes"))
     from edgefactory.compress.torch_session import open_checkpoint
 
-    trained, session = open_checkpoint(path, how.threads)
+    opened = open_checkpoint(path, how.threads)
     about = ev.Model(
         form="checkpoint",
         name=path.name,
-        task=trained.recipe.task,
-        classes=trained.classes,
-        files_sha256={WEIGHTS: trained.sha256},
+        task=opened.says.task,
+        classes=opened.says.classes,
+        files_sha256={WEIGHTS: opened.sha256},
         engine="torch",
         engine_version=importlib.metadata.version("torch"),
         precision="f32",
         threads=how.threads,
-        input=trained.input,
+        input=opened.says.input,
     )
-    return ContractModel(about, session, trained.input)
+    return ContractModel(about, opened.session, opened.says.input)
 
 
 def _release(path: Path, how: Opening) -> Model:

@@ -5,6 +5,7 @@ The one place of this package that runs training's networks themselves.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from edge_runtime.contract import Outputs
 from edgefactory.training import Checkpoint, load_checkpoint
 from edgefactory.training.decode import graph_of
+from edgefactory.training.specification import Specification
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -33,8 +35,18 @@ class TorchSession:
         return {name: part.numpy() for name, part in zip(self._names, parts, strict=True)}
 
 
-def open_checkpoint(path: Path, threads: int) -> tuple[Checkpoint, TorchSession]:
+@dataclass(frozen=True)
+class Opened:
+    """A checkpoint that answers: what it is, the digest of its weights, and its session."""
+
+    says: Specification
+    sha256: str
+    session: TorchSession
+
+
+def open_checkpoint(path: Path, threads: int) -> Opened:
     """The checkpoint in the folder `path`, on so many threads. Errors as `load_checkpoint`."""
     trained = load_checkpoint(path)
     torch.set_num_threads(threads)
-    return trained, TorchSession(trained)
+    says = Specification(trained.recipe.task, trained.classes, trained.input)
+    return Opened(says, trained.sha256, TorchSession(trained))
