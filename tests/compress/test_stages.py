@@ -18,6 +18,7 @@ from edge_runtime.contract import (
     read,
 )
 from edgefactory.compress import CompressSettings, ProveSettings, compress, load_variants, prove
+from edgefactory.compress.stated import specification_in
 from edgefactory.compress.subjects import teacher_file
 from edgefactory.compress.tensorrt import unavailable
 from edgefactory.datasets import (
@@ -31,6 +32,7 @@ from edgefactory.datasets import (
 )
 from edgefactory.datasets.errors import InputError, MissingError, TrustError
 from edgefactory.training import macs
+from edgefactory.training.specification import Specification
 
 pytestmark = pytest.mark.component
 
@@ -105,6 +107,14 @@ def test_compress_writes_each_variant_with_the_digests_of_its_files(
         assert variant.main in variant.files
         for name, ref in variant.files.items():
             assert file_digest(variants / variant.name / name) == ref.sha256
+
+
+def test_every_variant_says_what_it_is(variants: Path) -> None:
+    made = load_variants(variants)
+    for variant in made.variants:
+        files = {name: (variants / variant.name / name).read_bytes() for name in variant.files}
+        says = specification_in(files, variant.main)
+        assert says == Specification(made.task, made.labels, made.input), variant.name
 
 
 def test_prove_binds_each_figure_to_the_bytes_that_ran(variants: Path, evidence: Path) -> None:

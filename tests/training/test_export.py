@@ -23,6 +23,7 @@ from edgefactory.training.checkpoint import (
 from edgefactory.training.networks import build, folded
 from edgefactory.training.networks.decode import decode
 from edgefactory.training.networks.maps import Maps
+from edgefactory.training.specification import Specification, specification_of
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -111,6 +112,14 @@ def test_the_same_checkpoint_gives_the_same_bytes_without_paths_of_this_machine(
     names = [n.name for n in onnx.load(first.path).graph.node if n.op_type == "Conv"]
     assert {"stem.0", "heat", "reach"} <= set(names)
     assert first.macs == macs(first.path) == _counted_by_hand()
+
+
+def test_the_graph_says_what_it_is(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / "checkpoint", CLASSIFIER, ("0", "1", "2"))
+    model = onnx.load(export_onnx(folder, tmp_path / "model.onnx").path)
+    properties = {entry.key: entry.value for entry in model.metadata_props}
+    says = specification_of(properties, "model.onnx")
+    assert says == Specification("classification", ("0", "1", "2"), load_checkpoint(folder).input)
 
 
 def _counted_by_hand() -> int:

@@ -1,6 +1,7 @@
 """A checkpoint becomes variants for each kind of hardware, and each figure about them is proven.
 
-Two stages, each a function from files to files: `compress` and `prove`. Engines, NNCF and torch
+Two stages, each a function from files to files: `compress` and `prove`. `open_model` takes a model
+of any form, which `evaluate` judges. Engines, NNCF and torch
 are imported when a name that needs them is first used.
 """
 
@@ -10,18 +11,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgefactory.compress.conversion import compress, load_variants
     from edgefactory.compress.engines import Loaded, Session, open_variant, quiet_openvino
+    from edgefactory.compress.evaluating import EvaluateSettings, evaluate
     from edgefactory.compress.machine import host
+    from edgefactory.compress.opening import Opening, open_model
     from edgefactory.compress.proof import prove
     from edgefactory.compress.settings import CompressSettings, ProveSettings
 
 __all__ = [
     "CompressSettings",
+    "EvaluateSettings",
     "Loaded",
+    "Opening",
     "ProveSettings",
     "Session",
     "compress",
+    "evaluate",
     "host",
     "load_variants",
+    "open_model",
     "open_variant",
     "prove",
     "quiet_openvino",
@@ -29,12 +36,16 @@ __all__ = [
 
 _HOMES = {
     "CompressSettings": "settings",
+    "EvaluateSettings": "evaluating",
     "Loaded": "engines",
+    "Opening": "opening",
     "ProveSettings": "settings",
     "Session": "engines",
     "compress": "conversion",
+    "evaluate": "evaluating",
     "host": "machine",
     "load_variants": "conversion",
+    "open_model": "opening",
     "open_variant": "engines",
     "prove": "proof",
     "quiet_openvino": "engines",

@@ -14,6 +14,7 @@ import onnx
 from onnx import NodeProto, helper, numpy_helper
 
 from edgefactory.datasets.errors import InputError
+from edgefactory.training.specification import PREFIX
 
 Array = npt.NDArray[np.generic]
 
@@ -77,7 +78,10 @@ class Graph:
                     node.input[i] = new
 
     def to_bytes(self) -> bytes:
-        """The model's one byte form: dead parts removed, nodes in running order, no doc strings."""
+        """The model's one byte form: dead parts removed, nodes in running order, no doc strings.
+
+        What the model says of itself (`training.specification`) is kept.
+        """
         nodes = self._live()
         used = {name for node in nodes for name in node.input} | set(self.outputs)
         graph = helper.make_graph(
@@ -96,6 +100,9 @@ class Graph:
         opsets = [helper.make_opsetid("", self.opset)]
         model = helper.make_model(
             graph, producer_name="edgefactory", opset_imports=opsets, ir_version=9
+        )
+        model.metadata_props.extend(
+            entry for entry in self._model.metadata_props if entry.key.startswith(PREFIX)
         )
         onnx.checker.check_model(model, full_check=True)
         content: bytes = model.SerializeToString(deterministic=True)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.contract import Outputs, Placement, decide
+from edge_runtime.contract import Outputs, Placement
+from edgefactory.compress.answers import boxes_in, probabilities_in
 from edgefactory.compress.subjects import Figure
-from edgefactory.datasets import Item, Snapshot
-from edgefactory.datasets.errors import InputError
 from edgefactory.training import (
     Detections,
     Truth,
@@ -64,13 +63,7 @@ class DetectionJudge:
 
     def answer(self, outputs: Outputs, place: Placement) -> Detections:
         """See `Judge`."""
-        found = decide("detection", outputs, 0, self.lowest)
-        boxes = place.to_picture(np.asarray(found.boxes, np.float32).reshape(-1, 4))
-        return Detections(
-            boxes.astype(np.float64),
-            np.asarray(found.scores, np.float64),
-            np.asarray(found.labels, np.int64),
-        )
+        return boxes_in(outputs, place, self.lowest)
 
     def figure(self, answers: Sequence[Detections]) -> Figure:
         """See `Judge`."""
@@ -109,9 +102,7 @@ class ClassificationJudge:
 
     def answer(self, outputs: Outputs, place: Placement) -> Floats:  # noqa: ARG002 - a class is nowhere
         """See `Judge`."""
-        decide("classification", outputs, 0, 0.0)  # refuses what is not finite probabilities
-        probabilities: Floats = np.asarray(outputs["probabilities"], np.float64)[0]
-        return probabilities
+        return probabilities_in(outputs)
 
     def figure(self, answers: Sequence[Floats]) -> Figure:
         """See `Judge`."""
@@ -134,26 +125,3 @@ class ClassificationJudge:
     def truth_row(self, index: int) -> int:
         """The class."""
         return int(self.targets[index])
-
-
-def truth_of(item: Item, classes: Mapping[str, int]) -> Truth:
-    """The labels of a picture as truth. What nobody has decided yet (queued) is to be ignored."""
-    labels = [label for label in item.labels if label.state != "rejected" and label.box]
-    return Truth(
-        np.asarray([label.box for label in labels], np.float64).reshape(-1, 4),
-        np.asarray([classes[label.class_] for label in labels], np.int64),
-        np.asarray([label.ignore or label.state == "queued" for label in labels], np.bool_),
-    )
-
-
-def class_of(item: Item, classes: Mapping[str, int]) -> int:
-    """The class of a picture. Raises InputError when it has none, or more than one."""
-    names = {label.class_ for label in item.labels if label.state in ("accepted", "reviewed")}
-    if len(names) != 1:
-        raise InputError(f"picture {item.file} has the classes {sorted(names)}; expected one")
-    return classes[names.pop()]
-
-
-def numbers(snapshot: Snapshot) -> dict[str, int]:
-    """The classes' numbers by name."""
-    return {name: number for number, name in enumerate(snapshot.classes)}

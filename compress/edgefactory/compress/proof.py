@@ -28,17 +28,10 @@ from edge_runtime.contract import (
     VariantSet,
     encode,
 )
-from edgefactory.compress import engines, operating_point
+from edgefactory.compress import engines
 from edgefactory.compress.conversion import LAYERS, Layers, load_variants
 from edgefactory.compress.golden import GoldenFiles, golden_cases
-from edgefactory.compress.judging import (
-    ClassificationJudge,
-    DetectionJudge,
-    Judge,
-    class_of,
-    numbers,
-    truth_of,
-)
+from edgefactory.compress.judging import ClassificationJudge, DetectionJudge, Judge
 from edgefactory.compress.latency import Stand, latency_evidence, measure
 from edgefactory.compress.machine import has_bf16, host
 from edgefactory.compress.settings import ProveSettings
@@ -66,6 +59,7 @@ from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.files import fresh_folder, write_file
 from edgefactory.datasets.teacher import tiles
 from edgefactory.training import macs
+from edgefactory.training.evaluation import Shown, best_f1, class_of, numbers, truth_of
 from edgefactory.training.metrics import Detections
 
 UInt8 = npt.NDArray[np.uint8]
@@ -157,9 +151,8 @@ def _prove_detection(bench: _Bench) -> _Result:
     answers.update(_ask_teacher(bench))
     reference = _reference(bench)
     checked = _ask(bench, judge, [reference], "val", 2)[reference.subject]
-    point = operating_point.choose(
-        checked, [truth_of(item, classes) for item in bench.data.split("val")]
-    )
+    shown = Shown("val", checked, [truth_of(item, classes) for item in bench.data.split("val")])
+    point = best_f1(shown)
     return _result(bench, judge, answers, point)
 
 

@@ -118,8 +118,9 @@ class Labels(Struct, frozen=True, forbid_unknown_fields=True):
 class Item(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One picture of a snapshot; `id` is the SHA-256 of the image file's bytes.
 
-    `name` is what the picture was called where it came from, unique in a snapshot. `reviewed`:
-    a person has seen the whole picture, so what carries no label is not there.
+    `captured_at` counts seconds from the start of the source, or from 1970 (POSIX) where the time
+    is known. `name` is what the picture was called where it came from, unique in a snapshot.
+    `reviewed`: a person has seen the whole picture, so what carries no label is not there.
     """
 
     id: Sha256

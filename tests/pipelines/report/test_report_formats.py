@@ -10,6 +10,7 @@ from msgspec.inspect import StructType, type_info
 from edge_runtime import contract
 from edgefactory import datasets
 from edgefactory.pipelines.report import schema
+from edgefactory.training.evaluation import document
 
 FORMATS = Path(__file__).parents[3] / "docs" / "formats"
 PAGES = sorted(path.stem for path in FORMATS.glob("*.md") if path.stem != "README")
@@ -17,10 +18,9 @@ ROW = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
 
 
 def struct(name: str) -> StructType:
-    """The struct called `name`, in the contract, the datasets or the summary."""
-    found = next(
-        getattr(module, name) for module in (contract, datasets, schema) if hasattr(module, name)
-    )
+    """The struct called `name`, in the contract, the datasets, the summary or an evaluation."""
+    modules = (contract, datasets, schema, document)
+    found = next(getattr(module, name) for module in modules if hasattr(module, name))
     assert issubclass(found, msgspec.Struct)
     info = type_info(found)
     assert isinstance(info, StructType)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from edgefactory.pipelines.report import build_report, show_summary
 from edgefactory.pipelines.report import wording as w
-from edgefactory.pipelines.report.compare import Axis
+from edgefactory.pipelines.report.axes import Axis
 from edgefactory.pipelines.report.plots import Crossing, Series, crossings_plot, training_plot
 
 

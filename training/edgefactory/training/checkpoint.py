@@ -14,7 +14,7 @@ import safetensors.torch
 from torch import Tensor
 
 from edge_runtime import contract
-from edge_runtime.contract import InputSpec, OutputSpec, encode, file_digest, read
+from edge_runtime.contract import InputSpec, OutputSpec, Signal, encode, file_digest, read
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.errors import MissingError as ContractMissingError
 from edgefactory.datasets.errors import InputError, MissingError
@@ -72,7 +72,10 @@ class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TrainingLineage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`lineage.json`: where the weights come from; `weights_sha256` is the file they began with."""
+    """`lineage.json`: where the weights come from.
+
+    `weights_sha256` is the file they began with; `signal` how sequences became pictures.
+    """
 
     schema: Literal["lineage/1"]
     git_commit: str | None
@@ -85,6 +88,7 @@ class TrainingLineage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     versions: dict[str, str]
     mlflow_run: str | None = None
     weights_sha256: str | None = None
+    signal: Signal | None = None
 
 
 @dataclass(frozen=True)
@@ -109,8 +113,9 @@ class Checkpoint:
 
     @property
     def input(self) -> InputSpec:
-        """What a picture must go through before the graph."""
-        return input_spec(self.recipe)
+        """What a picture, or a sequence, must go through before the graph."""
+        signal = self.lineage.signal or msgspec.UNSET
+        return msgspec.structs.replace(input_spec(self.recipe), signal=signal)
 
     @property
     def output(self) -> OutputSpec:

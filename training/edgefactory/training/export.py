@@ -18,6 +18,7 @@ from edge_runtime.contract import file_digest
 from edgefactory.datasets.files import write_file
 from edgefactory.training.checkpoint import load_checkpoint
 from edgefactory.training.graph import macs
+from edgefactory.training.specification import Specification
 
 OPSET = 18
 _LARGEST_BATCH = 1024
@@ -39,7 +40,8 @@ def export_onnx(
     """Write the checkpoint as ONNX by the graph contract, FP32.
 
     `batch` fixes the number of pictures N; None leaves it free. The same checkpoint gives the
-    same bytes. A convolution's name is its place in the network ("stem.0", "heat").
+    same bytes. A convolution's name is its place in the network ("stem.0", "heat"). The graph says
+    of itself what `specification` reads.
     Raises InputError for a bad checkpoint, StorageError if `out_path` cannot be written.
     """
     checkpoint = load_checkpoint(checkpoint_dir)
@@ -49,6 +51,8 @@ def export_onnx(
     model = _traced(checkpoint.graph(), (height, width), names, opset, batch)
     _name_convolutions(model)
     _strip(model)
+    says = Specification(checkpoint.task, checkpoint.classes, checkpoint.input)
+    onnx.helper.set_model_props(model, says.properties())
     onnx.checker.check_model(model, full_check=True)
     write_file(out_path, model.SerializeToString(deterministic=True))
     return Exported(out_path, file_digest(out_path), out_path.stat().st_size, macs(out_path))

@@ -93,7 +93,7 @@ def ap50_bootstrap(
     level: float = 0.95,
 ) -> Interval:
     """The percentile interval of AP50 when pictures are drawn anew, `n` times."""
-    weights = _resampled(len(truths), n, seed)
+    weights = resampled(len(truths), n, seed)
     return _interval(_aps(_match(predictions, truths, 0.5), weights), level)
 
 
@@ -106,7 +106,7 @@ def ap50_difference(
     level: float = 0.95,
 ) -> Difference:
     """AP50(a) - AP50(b) on the same pictures; the bootstrap draws each picture for both."""
-    weights = _resampled(len(truths), n, seed)
+    weights = resampled(len(truths), n, seed)
     drawn = _aps(_match(a, truths, 0.5), weights) - _aps(_match(b, truths, 0.5), weights)
     bounds = _interval(drawn, level)
     return Difference(ap50(a, truths) - ap50(b, truths), bounds.lo, bounds.hi)
@@ -121,7 +121,7 @@ def accuracy_bootstrap(
     probabilities: Floats, targets: Integers, n: int = 1000, seed: int = 0, level: float = 0.95
 ) -> Interval:
     """The percentile interval of the accuracy when pictures are drawn anew, `n` times."""
-    weights = _resampled(len(targets), n, seed)
+    weights = resampled(len(targets), n, seed)
     return _interval(weights @ _correct(probabilities, targets) / len(targets), level)
 
 
@@ -135,7 +135,7 @@ def accuracy_difference(
 ) -> Difference:
     """accuracy(a) - accuracy(b) on the same pictures; the bootstrap draws each for both."""
     gain = _correct(a, targets) - _correct(b, targets)
-    weights = _resampled(len(targets), n, seed)
+    weights = resampled(len(targets), n, seed)
     bounds = _interval(weights @ gain / len(targets), level)
     return Difference(float(gain.mean()), bounds.lo, bounds.hi)
 
@@ -164,7 +164,7 @@ def _correct(probabilities: Floats, targets: Integers) -> Floats:
     return np.asarray(probabilities.argmax(axis=1) == targets, dtype=np.float64)
 
 
-def _resampled(pictures: int, n: int, seed: int) -> Floats:
+def resampled(pictures: int, n: int, seed: int) -> Floats:
     """How often each picture is drawn, [n,pictures]; each row sums to `pictures`."""
     share = np.full(pictures, 1.0 / pictures)
     drawn = np.random.default_rng(seed).multinomial(pictures, share, size=n)
@@ -242,7 +242,7 @@ def _aps(matched: Sequence[_Matched], weights: Floats) -> Floats:
     known = ~np.isnan(per_class)
     total = np.where(known, per_class, 0.0).sum(axis=0)
     count = known.sum(axis=0)
-    return _ratio(total, count, np.nan)
+    return ratio(total, count, np.nan)
 
 
 def _ap(matched: _Matched, weights: Floats) -> Floats:
@@ -252,13 +252,13 @@ def _ap(matched: _Matched, weights: Floats) -> Floats:
     drawn = weights[:, matched.picture]
     hits = np.cumsum(drawn * matched.hits, axis=1)
     seen = np.cumsum(drawn, axis=1)
-    precision = _ratio(hits, seen, 0.0)
+    precision = ratio(hits, seen, 0.0)
     envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     gained = (drawn * matched.hits * envelope).sum(axis=1)
-    return _ratio(gained, wanted, np.nan)
+    return ratio(gained, wanted, np.nan)
 
 
-def _ratio(part: Floats, whole: npt.NDArray[Any], otherwise: float) -> Floats:
+def ratio(part: Floats, whole: npt.NDArray[Any], otherwise: float) -> Floats:
     """part / whole, and `otherwise` where whole is 0."""
     made: Floats = np.full(part.shape, otherwise)
     np.divide(part, whole, out=made, where=whole > 0)
@@ -271,4 +271,4 @@ def _covered(boxes: Floats, regions: Floats) -> Floats:
     high = np.minimum(boxes[:, None, 2:], regions[None, :, 2:])
     inside = np.maximum(high - low, 0.0).prod(axis=2).max(axis=1, initial=0.0)
     area = np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0).prod(axis=1)
-    return _ratio(inside, area, 0.0)
+    return ratio(inside, area, 0.0)

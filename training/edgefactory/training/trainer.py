@@ -202,6 +202,7 @@ def _write(out: Path, run: Run, snapshot: Snapshot, sha256: str, mlflow_run: str
         versions={name: importlib.metadata.version(name) for name in ("lightning", "torch")},
         mlflow_run=mlflow_run,
         weights_sha256=run.start.sha256 if run.start else None,
+        signal=snapshot.signal,
     )
     with fresh_folder(out, MODEL) as folder:
         write_checkpoint(folder, network.state_dict(), metrics, lineage)

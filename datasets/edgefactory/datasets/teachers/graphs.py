@@ -47,6 +47,7 @@ class GraphOptions(Struct, frozen=True, forbid_unknown_fields=True):
 
     size: str | None = None
     fit: Literal["stretch", "letterbox"] = "stretch"
+    resize: Literal["pillow-box", "pillow-bilinear"] = "pillow-bilinear"
     colour: Literal["RGB", "BGR"] = "RGB"
     divide: float = 255.0
     mean: str = "0/0/0"
@@ -147,7 +148,7 @@ def preparation(port: Port, options: GraphOptions, name: str, sizing: Sizing) ->
     def prepare(picture: Pixels) -> Prepared:
         free = sizing(picture.shape[1], picture.shape[0])
         size = (wide or free[0], high or free[1])
-        spec = InputSpec(size[0], size[1], fit=options.fit, resize="pillow-bilinear")
+        spec = InputSpec(size[0], size[1], fit=options.fit, resize=options.resize)
         pixels, place = preprocess(picture, spec)
         pixels = pixels[..., ::-1] if options.colour == "BGR" else pixels
         values: Array = pixels if scale is None else pixels * scale[0] + scale[1]

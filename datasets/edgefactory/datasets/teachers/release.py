@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from edgefactory.datasets.teachers.graphs import GraphTeacher, Prepared, digest_
 from edgefactory.datasets.teachers.outputs import recognise
 from edgefactory.datasets.teachers.spec import EngineSettings, TeacherSpec, names_of, options_of
 
+RELEASE: Final = "release.json"
 _BEST_FIRST: Final = ("f32", "bf16", "f16", "int8")
 
 
@@ -34,13 +36,13 @@ def open_release(spec: TeacherSpec, path: Path, engine: EngineSettings) -> Graph
 
     Raises `TrustError` when a file is not what the release says. Who signed it is not asked.
     """
-    document = path / "release.json" if path.is_dir() else path
+    document = path / RELEASE if path.is_dir() else path
     release = read_document(document, Release)
     if release.task == "embedding":
         raise InputError(f"teacher {document}: a model of task embedding gives no labels")
-    variant = _chosen(release, options_of(spec, ReleaseOptions).variant, engine, document)
-    blobs = document.parent / "blobs"
-    files = {name: _blob(blobs / ref.sha256, ref.sha256) for name, ref in variant.files.items()}
+    name = options_of(spec, ReleaseOptions).variant
+    variant = choose_variant(release.variants, name, engine.engine, f"teacher {document}")
+    files = blobs_of(variant, document.parent)
     runs = EngineSettings(
         engine.engine, "bf16" if variant.precision == "bf16" else "f32", engine.threads
     )
@@ -62,17 +64,33 @@ def _prepared(spec: InputSpec, picture: Pixels) -> Prepared:
     return Prepared(np.ascontiguousarray(pixels[None]), place, (spec.width, spec.height))
 
 
-def _chosen(release: Release, name: str | None, engine: EngineSettings, where: Path) -> Variant:
+def choose_variant(
+    variants: Sequence[Variant], name: str | None, engine: str | None, where: str
+) -> Variant:
+    """The variant called `name`, or the most precise one; of `engine`, where one is asked for.
+
+    Raises `InputError`, with what there is in `where`, when none fits.
+    """
     fitting = [
         variant
-        for variant in release.variants
-        if variant.engine == engine.engine and name in {None, variant.name}
+        for variant in variants
+        if engine in {None, variant.engine} and name in {None, variant.name}
     ]
     if not fitting:
-        offered = ", ".join(f"{v.name} ({v.engine} {v.precision})" for v in release.variants)
+        offered = ", ".join(f"{v.name} ({v.engine} {v.precision})" for v in variants)
         asked = f"variant {name}" if name else "variant"
-        raise InputError(f"teacher {where} has no {asked} for {engine.engine}; it has {offered}")
+        wanted = f" for {engine}" if engine else ""
+        raise InputError(f"{where} has no {asked}{wanted}; it has {offered or 'none at all'}")
     return min(fitting, key=lambda variant: _BEST_FIRST.index(variant.precision))
+
+
+def blobs_of(variant: Variant, folder: Path) -> dict[str, bytes]:
+    """The files of a variant by name, from the `blobs/` of the release in `folder`.
+
+    Raises `TrustError` when one is not what the release says.
+    """
+    blobs = folder / "blobs"
+    return {name: _blob(blobs / ref.sha256, ref.sha256) for name, ref in variant.files.items()}
 
 
 def _blob(path: Path, sha256: str) -> bytes:

@@ -62,7 +62,7 @@ def _sheets(folder: Path, report: CheckReport, progress: Progress) -> list[Sheet
 
 
 def _render(report: CheckReport, sheets: list[Sheet]) -> str:
-    css = [(SHARED / "page.css"), (TEMPLATES / "check.css")]
+    css = [SHARED / "page.css", SHARED / "cards.css"]
     return (
         page_environment(TEMPLATES)
         .get_template("check.html.j2")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from edgefactory.pipelines.report.axes import Axis, decades, linear
 from edgefactory.pipelines.report.inputs import Inputs
 from edgefactory.pipelines.report.schema import Figures, Interval, Summary
 from edgefactory.pipelines.report.summarise import teacher_figures
@@ -13,23 +13,6 @@ from edgefactory.pipelines.report.wording import MINUS
 from edgefactory.registry.policy import NonInferiority
 
 ENGINES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "tensorrt-rtx": "TensorRT-RTX"}
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A linear or logarithmic axis from `low` to `high`, with its ticks."""
-
-    low: float
-    high: float
-    ticks: tuple[float, ...]
-    log: bool = False
-
-    def place(self, value: float) -> float:
-        """Where `value` lies, in percent of the axis, clipped to it."""
-        low, high = self.low, self.high
-        if self.log:
-            low, high, value = math.log10(low), math.log10(high), math.log10(max(value, 1e-9))
-        return min(100.0, max(0.0, 100.0 * (value - low) / (high - low)))
 
 
 @dataclass(frozen=True)
@@ -88,8 +71,8 @@ def compare(inputs: Inputs, summary: Summary) -> Comparison:
     return Comparison(
         metric="AP50" if summary.task == "detection" else "Accuracy",
         rows=tuple(rows),
-        quality=_linear(bounds),
-        latency=_decades(latencies),
+        quality=linear(bounds),
+        latency=decades(latencies),
         margin=margin,
         margin_says=says,
         differences=tuple(_differences(inputs, summary)),
@@ -136,19 +119,4 @@ def _differences(inputs: Inputs, summary: Summary) -> Iterator[Differences]:
         bounds = [0.0, *([-margin] if margin else []), *(b for row in rows for b in row[2])]
         if rows:
             against = "the teacher" if reference == "teacher" else "FP32"
-            yield Differences(against, rows, _linear(bounds), margin)
-
-
-def _linear(values: list[float]) -> Axis:
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    step = next(s for s in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if (high - low) / s <= 4)
-    first, last = math.floor(low / step), math.ceil(high / step)
-    last = max(last, first + 1)
-    ticks = tuple(round(step * k, 4) for k in range(first, last + 1))
-    return Axis(ticks[0], ticks[-1], ticks)
-
-
-def _decades(values: list[float]) -> Axis:
-    low = math.floor(math.log10(min(values, default=0.1)))
-    high = max(math.ceil(math.log10(max(values, default=10.0))), low + 1)
-    return Axis(10.0**low, 10.0**high, tuple(10.0**k for k in range(low, high + 1)), log=True)
+            yield Differences(against, rows, linear(bounds), margin)

@@ -12,6 +12,7 @@ from edge_runtime.contract import LineCrossed, VoucherRead
 from edgefactory.pipelines.report import wording
 from edgefactory.pipelines.report.caveats import caveats
 from edgefactory.pipelines.report.compare import compare
+from edgefactory.pipelines.report.drawing import Plot
 from edgefactory.pipelines.report.embed import file_uri, picture_uri
 from edgefactory.pipelines.report.gallery import build_gallery
 from edgefactory.pipelines.report.headline import figures, lead, title, truth_says
@@ -19,7 +20,6 @@ from edgefactory.pipelines.report.inputs import Branch, Inputs
 from edgefactory.pipelines.report.origin import lineage
 from edgefactory.pipelines.report.plots import (
     Crossing,
-    Plot,
     Series,
     crossings_plot,
     trade_plot,
@@ -97,18 +97,17 @@ def _context(inputs: Inputs, summary: Summary) -> dict[str, object]:
 
 
 def page_environment(templates: Path) -> jinja2.Environment:
-    """How a page is made of the folder `templates`: escaped, and an unknown name is an error."""
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates),
+    """How a page is made of the folder `templates`: escaped, and an unknown name is an error.
+
+    The report's own templates, and so its macros, are there too.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([templates, TEMPLATES]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-def _template() -> jinja2.Template:
-    environment = page_environment(TEMPLATES)
     environment.filters |= {
         "short": wording.short,
         "size": wording.size,
@@ -124,7 +123,11 @@ def _template() -> jinja2.Template:
         "figure": wording.figure,
         "required": wording.required,
     }
-    return environment.get_template("page.html.j2")
+    return environment
+
+
+def _template() -> jinja2.Template:
+    return page_environment(TEMPLATES).get_template("page.html.j2")
 
 
 def _clip(branch: Branch | None, room: int) -> str | None:

@@ -1,66 +1,20 @@
-"""Curves as inline SVG that takes its colours from the page, so that it is light or dark with it.
-
-Matplotlib draws with stand-in colours, one a role; each is then replaced by the page's CSS
-variable. Text stays text. The bytes depend on the figures alone.
-"""
+"""The report's curves: training, people counted over time, precision against recall."""
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgefactory.pipelines.report.drawing import ACCENT, INK, MUTED, TRUTH, Plot, svg
 from edgefactory.pipelines.report.views import Trade
 from edgefactory.registry.binding import TEACHER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-INK, MUTED, RULE, ACCENT, TRUTH, SOFT = (f"#00000{i}" for i in range(1, 7))
-_ROLES = {
-    INK: "ink",
-    MUTED: "muted",
-    RULE: "rule",
-    ACCENT: "accent",
-    TRUTH: "truth",
-    SOFT: "accent-soft",
-}
-_DPI = 72  # one unit of the drawing is one CSS pixel
-_RC = {
-    "svg.fonttype": "none",
-    "font.size": 12.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "axes.edgecolor": RULE,
-    "axes.labelcolor": MUTED,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "ytick.left": False,
-    "text.color": INK,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "grid.color": RULE,
-    "grid.linewidth": 0.8,
-    "axes.axisbelow": True,
-    "axes.titlesize": 12.0,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "normal",
-}
-
-
-@dataclass(frozen=True)
-class Plot:
-    """One drawing for wide pages and one for narrow ones, and its words for who cannot see it."""
-
-    wide: str
-    narrow: str
-    alt: str
 
 
 @dataclass(frozen=True)
@@ -88,8 +42,8 @@ def training_plot(panels: Sequence[Series]) -> Plot:
         for index, series in enumerate(panels):
             _curve(figure.add_subplot(rows, columns, index + 1), series)
 
-    wide = _svg(lambda f: draw(f, len(panels)), (1040, 250), "training-wide")
-    narrow = _svg(lambda f: draw(f, 1), (380, 220 * len(panels)), "training-narrow")
+    wide = svg(lambda f: draw(f, len(panels)), (1040, 250), "training-wide")
+    narrow = svg(lambda f: draw(f, 1), (380, 220 * len(panels)), "training-narrow")
     return Plot(wide, narrow, f"Over the epochs of training: {said}.")
 
 
@@ -129,7 +83,7 @@ def crossings_plot(
         axes.legend(loc="upper left", frameon=False, labelcolor=INK, handlelength=1.8)
 
     return Plot(
-        _svg(draw, (640, 330), "crossings-wide"), _svg(draw, (380, 310), "crossings-narrow"), alt
+        svg(draw, (640, 330), "crossings-wide"), svg(draw, (380, 310), "crossings-narrow"), alt
     )
 
 
@@ -154,8 +108,8 @@ def trade_plot(trades: Sequence[tuple[str, Trade]]) -> Plot:
         axes.legend(loc="lower left", frameon=False, labelcolor=INK, handlelength=2.2)
 
     return Plot(
-        _svg(draw, (560, 400), "trade-wide"),
-        _svg(draw, (380, 330), "trade-narrow"),
+        svg(draw, (560, 400), "trade-wide"),
+        svg(draw, (380, 330), "trade-narrow"),
         f"Precision against recall. {said}.",
     )
 
@@ -190,36 +144,3 @@ def _marks(axes: Axes, counted: Sequence[Crossing], true: Sequence[Crossing] | N
             )
     axes.set_ylim(-(len(rows) + 0.8) * step, most * 1.25)
     axes.set_yticks(range(0, most + 1, -(-most // 6)))
-
-
-def _svg(draw: Callable[[Figure], None], size: tuple[int, int], salt: str) -> str:
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    settings: Any = {**_RC, "svg.hashsalt": salt}
-    with rc_context(settings):
-        figure = Figure(figsize=(size[0] / _DPI, size[1] / _DPI), dpi=_DPI, layout="constrained")
-        FigureCanvasSVG(figure)
-        figure.patch.set_visible(False)
-        draw(figure)
-        for axes in figure.axes:
-            axes.patch.set_visible(False)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return _themed(buffer.getvalue(), _ROLES)
-
-
-def _themed(svg: str, roles: Mapping[str, str]) -> str:
-    """The drawing alone, its stand-in colours replaced by the page's variables."""
-    body = svg[svg.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
-    body = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", body, count=1)
-    body = re.sub(r'<g id="[^"]*">', "<g>", body)
-    body = re.sub(r" font-family: [^;\"]*;?", "", body)
-    body = re.sub(r"font: ([^;\"]*?) '[^;\"]*", r"font-size: 12px; font-weight: bold", body)
-    body = re.sub(r' transform="rotate\(-?0 [^"]*\)"', "", body)
-    body = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d+\.\d)\d+", r"\1", tag[0]), body)
-    for colour, role in roles.items():
-        body = body.replace(colour, f"var(--{role})")
-    return body
