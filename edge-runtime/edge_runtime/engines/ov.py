@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 
 from edge_runtime.contract import Outputs, Precision
-from edge_runtime.engines.loading import Session, UInt8
+from edge_runtime.engines.loading import InputTensor, Session, UInt8
 from edge_runtime.errors import RefusedError
 
 
@@ -20,10 +20,11 @@ class OvSession:
 
     def __init__(self, compiled: "openvino.CompiledModel") -> None:  # type: ignore[name-defined]  # noqa: F821 - imported in load only
         self._request = compiled.create_infer_request()
+        taken = compiled.inputs[0]
         self._shape = [
-            dim.get_length() if dim.is_static else None
-            for dim in compiled.inputs[0].get_partial_shape()
+            dim.get_length() if dim.is_static else None for dim in taken.get_partial_shape()
         ]
+        self.input = InputTensor(taken.element_type.to_dtype().name, tuple(self._shape))
         self._names = [output.get_any_name() for output in compiled.outputs]
 
     def run(self, batch: UInt8) -> Outputs:
