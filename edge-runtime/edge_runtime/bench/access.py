@@ -32,7 +32,7 @@ class Access:
 def access(listen: str, token_file: Path, cert: Path | None, key: Path | None) -> Access:
     """What the options say. Raises InputError, or MissingError for a file that is not there."""
     host, port = _address(listen)
-    token = _token(token_file)
+    token = read_token(token_file)
     if (cert is None) != (key is None):
         raise InputError("--tls-cert and --tls-key belong together; give both")
     if cert is None or key is None:
@@ -61,7 +61,8 @@ def _is_loopback(host: str) -> bool:
     return all(ipaddress.ip_address(str(entry[4][0])).is_loopback for entry in found)
 
 
-def _token(path: Path) -> str:
+def read_token(path: Path) -> str:
+    """The token in the file at `path`. Raises MissingError, InputError or StorageError."""
     token = durable.read(path, MAX_TOKEN_BYTES, "the token").decode("utf-8", "replace").strip()
     if (
         len(token) < SHORTEST_TOKEN

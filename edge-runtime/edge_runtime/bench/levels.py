@@ -1,6 +1,7 @@
 """The level of the reference on this box, remembered: a box that is busy all the time a model is
 measured looks quiet to one who has never seen it quiet."""
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from msgspec import Struct
 
 from edge_runtime import durable
 from edge_runtime.contract import Host, digest
-from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.errors import EdgeRuntimeError, StorageError
 from edge_runtime.machine import host
 
 FRESH_S = 7 * 24 * 3600.0  # a box changes: its firmware, its cooling, its hypervisor
@@ -50,13 +51,14 @@ class LevelFile:
         return level.ms if level and 0 <= time.time() - level.seen <= FRESH_S else None
 
     def learn(self, threads: int, ms: float) -> None:
-        """Remember `ms` if it is lower than what is known. Raises StorageError."""
+        """Remember `ms` if it is lower than what is known, where that can be written."""
         known = self.known(threads)
         if known is not None and known <= ms:
             return
         levels = {**self._read().levels, threads: Level(ms, time.time())}
-        durable.make_folder(self._path.parent)
-        durable.write(self._path, msgspec.json.encode(_Document(self._box, levels)))
+        with contextlib.suppress(StorageError):
+            durable.make_folder(self._path.parent)
+            durable.write(self._path, msgspec.json.encode(_Document(self._box, levels)))
 
     def _read(self) -> _Document:
         try:

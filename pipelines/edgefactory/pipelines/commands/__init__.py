@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from edgefactory.pipelines.commands import (
+    bench,
     branch_install,
     branch_run,
     compress,
@@ -62,6 +63,7 @@ TOP: Mapping[str, Command] = {
     "train": train,
     "compress": compress,
     "prove": prove,
+    "bench": bench,
     "gate": gate,
     "report": report,
     "doctor": doctor,
