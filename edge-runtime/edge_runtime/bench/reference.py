@@ -46,7 +46,7 @@ class Reference:
         while not best or time.perf_counter() < end:
             wall, processor = timed(partial(self._run, work))
             taken = processor if self._threads == 1 and processor else wall
-            best = max(best, 2 * PEAK_SIDE**3 * self._threads / taken)
+            best = max(best, _rate(PEAK_SIDE, self._threads, taken))
         return best
 
     def _run(self, work: list[tuple[Floats, Floats]]) -> None:
@@ -54,6 +54,15 @@ class Reference:
             _multiply(work[0])
         else:
             list(self._pool.map(_multiply, work))
+
+
+def level_gflops(level: float, threads: int) -> float:
+    """The rate that a `level` of nanoseconds stands for, over all threads."""
+    return _rate(SIDE, threads, level)
+
+
+def _rate(side: int, threads: int, nanoseconds: float) -> float:
+    return 2 * side**3 * threads / nanoseconds
 
 
 def _operands(side: int, threads: int) -> list[tuple[Floats, Floats]]:
