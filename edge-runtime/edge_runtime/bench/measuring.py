@@ -52,7 +52,7 @@ class Subject:
 class Plan:
     """How to measure. A model that has not settled after `seconds` of calls is left there.
 
-    `level_ms`: the least that the reference is known to take on this box with so many threads.
+    `level_ms`: what the reference is known to take on this box, undisturbed, with so many threads.
     `load_s`, `answer_s`: seconds after which loading, or a block of calls, is given up. `scratch`:
     a folder for a temporary one; the system's when None.
     """
@@ -207,8 +207,7 @@ class _Run:
 
 
 def _result(run: _Run, opened: Opened, closed: Closed, verdict: Verdict) -> BenchResult:
-    chosen = np.concatenate([run.trace.calls[number] for number in verdict.chosen]) / 1e6
-    low, middle, high, highest = np.percentile(chosen, [25, 50, 75, 99]).tolist()
+    low, middle, high, highest = (np.percentile(verdict.calls, [25, 50, 75, 99]) / 1e6).tolist()
     processor = float(np.median(np.concatenate(run.processors))) / 1e6
     # A busy box may show its best rate neither before nor after; its level has seen it.
     peak = level_gflops(verdict.level, run.plan.threads)
@@ -233,7 +232,8 @@ def _result(run: _Run, opened: Opened, closed: Closed, verdict: Verdict) -> Benc
         reason=verdict.reason,
         quiet=verdict.quiet / len(run.walls),
         noise=verdict.noise,
-        reference_ms=verdict.level / 1e6,
+        reference_ms=verdict.reference / 1e6,
+        level_ms=verdict.level / 1e6,
         peak_gflops=max(peak, opened.peak_gflops, closed.peak_gflops),
         calls=sum(map(len, run.walls)),
         blocks=len(run.walls),

@@ -18,6 +18,7 @@ import socket
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from msgspec import Meta, Struct
 
 from edge_runtime import __version__
 from edge_runtime.bench.access import Access
+from edge_runtime.bench.levels import KEPT, usual
 from edge_runtime.bench.measuring import Plan, Subject, measure_one
 from edge_runtime.contract import Engine, Precision, encode
 from edge_runtime.errors import EdgeRuntimeError, InputError
@@ -67,7 +69,7 @@ class BenchServer(http.server.ThreadingHTTPServer):
         self.access = access
         self.plan = plan or Plan()
         self.measuring = threading.Lock()
-        self.levels: dict[int, float] = {}
+        self.levels: dict[int, deque[float]] = {}
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self.folder = Path(tempfile.mkdtemp(prefix="edge-bench-"))
         try:
@@ -241,12 +243,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _measure(self, model: Path, asked: Asked) -> bytes:
         subject = Subject({model.name: model}, model.name, asked.engine, asked.precision)
-        levels = self.server.levels
+        levels = self.server.levels.setdefault(asked.threads, deque(maxlen=KEPT))
         plan = replace(
             self.server.plan,
             threads=asked.threads,
             seconds=asked.seconds,
-            level_ms=levels.get(asked.threads),
+            level_ms=usual(levels),
             scratch=self.server.folder,
         )
         try:
@@ -255,7 +257,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             raise _RefusalError(400, str(error)) from error
         except EdgeRuntimeError as error:
             raise _RefusalError(422, str(error)) from error
-        levels[asked.threads] = result.reference_ms
+        levels.append(result.reference_ms)
         log.info("%s on %s: %.3f ms", result.file_sha256[:12], result.engine, result.latency_ms)
         return encode(result)
 

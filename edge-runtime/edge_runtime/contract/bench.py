@@ -16,9 +16,10 @@ class BenchResult(Struct, frozen=True, forbid_unknown_fields=True):
     Times are milliseconds. `latency_ms` is by `clock`: processor time where one thread computes,
     since what else the box does adds to the time on the wall; with several threads the wall.
     It is the median over *quiet* blocks of calls, those around which a fixed piece of arithmetic
-    (the reference) took about as long as at its best, and `interval` its 95% confidence interval,
-    None when there were too few blocks for one. `settled` says that the figure would come out
-    again; where it is false, `reason` says why. See `docs/formats/bench.md`.
+    (the reference) took about as long as at its level, scaled by what little it differed.
+    `interval` is its 95% confidence interval, None when there were too few blocks for one.
+    `settled` says that the figure would come out again; where it is false, `reason` says why.
+    See `docs/formats/bench.md`.
     """
 
     schema: Literal["bench/1"]
@@ -42,6 +43,7 @@ class BenchResult(Struct, frozen=True, forbid_unknown_fields=True):
     quiet: Share
     noise: Ratio
     reference_ms: Positive
+    level_ms: Positive
     peak_gflops: Positive
     calls: Count
     blocks: Count

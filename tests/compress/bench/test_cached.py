@@ -77,12 +77,12 @@ def test_what_did_not_settle_is_not_kept(golden: BenchResult, path: Path) -> Non
 def test_what_was_measured_before_the_box_was_known_quiet_is_measured_again(
     bench: Remembering, golden: BenchResult, path: Path
 ) -> None:
-    slow = Remembering(msgspec.structs.replace(golden, reference_ms=1.5 * golden.reference_ms))
+    slow = Remembering(msgspec.structs.replace(golden, level_ms=1.5 * golden.level_ms))
     CachedBench(slow, path).measure(b"m", "onnxruntime", "f32", 1)
     CachedBench(bench, path).measure(b"other", "onnxruntime", "f32", 1)
     cached = CachedBench(bench, path)
     for _ in range(2):
-        assert cached.measure(b"m", "onnxruntime", "f32", 1).reference_ms == golden.reference_ms
+        assert cached.measure(b"m", "onnxruntime", "f32", 1).level_ms == golden.level_ms
     assert [asked[0] for asked in bench.asked] == [b"other", b"m"]
 
 

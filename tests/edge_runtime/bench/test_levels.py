@@ -6,8 +6,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from edge_runtime.bench.levels import FRESH_S, LevelFile, default_file, identity
+from edge_runtime.bench.levels import FRESH_S, KEPT, LevelFile, default_file, identity, usual
+from edge_runtime.bench.settling import QUIET
 from edge_runtime.machine import host
 
 
@@ -16,11 +19,32 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "cache" / "level.json"
 
 
-def test_the_lowest_is_remembered_for_each_number_of_threads(path: Path) -> None:
-    for threads, ms in ((1, 0.3), (1, 0.25), (1, 0.4), (2, 0.5)):
+def test_the_usual_level_is_remembered_for_each_number_of_threads(path: Path) -> None:
+    for threads, ms in ((1, 0.25), (1, 0.26), (1, 0.27), (2, 0.5)):
         LevelFile(path).learn(threads, ms)
     known = LevelFile(path)
-    assert (known.known(1), known.known(2), known.known(4)) == (0.25, 0.5, None)
+    assert (known.known(1), known.known(2), known.known(4)) == (0.26, 0.5, None)
+
+
+def test_runs_on_a_busy_box_do_not_speak_for_its_level() -> None:
+    assert usual([]) is None
+    assert usual([0.37, 0.38]) == 0.375  # nothing better is known
+    assert usual([0.37, 0.38, 0.4, 0.25]) == 0.25
+    assert usual([0.37, 0.25, 0.26, 0.27, 0.5]) == 0.26
+
+
+@given(st.lists(st.floats(0.1, 10), min_size=1))
+def test_a_level_lies_near_the_lowest(seen: list[float]) -> None:
+    found = usual(seen)
+    assert found is not None
+    assert min(seen) <= found <= QUIET * min(seen)
+
+
+def test_only_the_last_runs_count(path: Path) -> None:
+    LevelFile(path).learn(1, 0.1)
+    for _ in range(KEPT):
+        LevelFile(path).learn(1, 0.25)
+    assert LevelFile(path).known(1) == 0.25
 
 
 def test_another_box_knows_nothing(path: Path) -> None:

@@ -80,7 +80,7 @@ class CachedBench:
         if entry is None:
             return None
         level = self._levels[_stand(entry)]
-        return entry.result if entry.result.reference_ms <= QUIET * level else None
+        return entry.result if entry.result.level_ms <= QUIET * level else None
 
     def _read(self) -> None:
         for entry in self._journal.read():
@@ -97,8 +97,8 @@ class CachedBench:
             identity(result.host),
             entry.where,
         ] = entry
-        level = self._levels.get(stand, result.reference_ms)
-        self._levels[stand] = min(level, result.reference_ms)
+        level = self._levels.get(stand, result.level_ms)
+        self._levels[stand] = min(level, result.level_ms)
 
     @cached_property
     def _host(self) -> Host:
