@@ -32,6 +32,7 @@ class Child:
         self._left = b""
         self._process = subprocess.Popen(
             COMMAND,
+            bufsize=0,  # nothing is left to be written when it ends
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -57,7 +58,8 @@ class Child:
         `seconds`; `what` says what it was doing.
         """
         try:
-            self._write(msgspec.json.encode(question) + b"\n")
+            assert self._process.stdin is not None
+            self._process.stdin.write(msgspec.json.encode(question) + b"\n")
             line = self._line(time.monotonic() + seconds)
         except TimeoutError:
             self._end()
@@ -74,11 +76,6 @@ class Child:
             raise _KINDS.get(answer.exit_code, EdgeRuntimeError)(answer.error)
         assert isinstance(answer, kind)
         return answer
-
-    def _write(self, line: bytes) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(line)
-        self._process.stdin.flush()
 
     def _line(self, deadline: float) -> bytes:
         """The next line; nothing when the child has gone. Raises TimeoutError."""

@@ -121,12 +121,18 @@ def test_a_model_that_hangs_is_ended(tmp_path: Path) -> None:
         measure_one(subject(tmp_path, endless_onnx()), Plan(seconds=0.2, load_s=3.0), silent)
 
 
+@pytest.mark.parametrize(
+    ("code", "fate"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "was ended by SIGSEGV"),
+        ("import sys; sys.stdin.close(); sys.exit(7)", "ended with exit code 7"),
+    ],
+)
 def test_an_engine_that_crashes_takes_nobody_with_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, fate: str
 ) -> None:
-    crash = (sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
-    monkeypatch.setattr(child, "COMMAND", crash)
-    with pytest.raises(RefusedError, match="was ended by SIGSEGV while loading the model"):
+    monkeypatch.setattr(child, "COMMAND", (sys.executable, "-c", code))
+    with pytest.raises(RefusedError, match=f"the engine {fate} while loading the model"):
         measure_one(subject(tmp_path, squares_onnx()), SHORT, silent)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_runtime.contract import BenchResult
-    from edgefactory.compress.bench import Candidate
+    from edgefactory.compress.bench import Candidate, DeviceBench
     from edgefactory.datasets.errors import EdgefactoryError
 
 HELP = "measure how long models take, here or on a device"
@@ -39,7 +39,7 @@ def options(parser: ArgumentParser) -> None:
         metavar="A,B",
         type=_several(ENGINES),
         default=(),
-        help=f"of {', '.join(ENGINES)} (default: those that are here; on a device onnxruntime)",
+        help=f"of {', '.join(ENGINES)} (default: those that the box has)",
     )
     parser.add_argument(
         "--precision",
@@ -78,8 +78,11 @@ def run(args: Namespace, screen: Screen) -> Outcome:
         chosen = candidates(paths, args.engine or engines_here(), args.precision)
         found = _here(chosen, args, screen)
     else:
-        chosen = candidates(paths, args.engine or ("onnxruntime",), args.precision)
-        found = _there(chosen, args, screen)
+        device = _device(args)
+        there = device.host().versions
+        engines = args.engine or tuple(engine for engine in ENGINES if engine in there)
+        chosen = candidates(paths, engines, args.precision)
+        found = _there(chosen, device, args.threads, screen)
     screen.clear()
     return _outcome(chosen, found, args, screen)
 
@@ -96,19 +99,22 @@ def _here(
     return measure_here(subjects, args.threads, args.seconds, levels, screen.progress)
 
 
-def _there(
-    chosen: "Sequence[Candidate]", args: Namespace, screen: Screen
-) -> "list[BenchResult | EdgefactoryError]":
+def _device(args: Namespace) -> "DeviceBench":
     from pathlib import Path
 
     from edge_runtime.bench.access import read_token
     from edgefactory.compress.bench import DeviceBench
+
+    return DeviceBench(args.device, read_token(Path(args.token_file)), args.seconds)
+
+
+def _there(
+    chosen: "Sequence[Candidate]", device: "DeviceBench", threads: int, screen: Screen
+) -> "list[BenchResult | EdgefactoryError]":
     from edgefactory.compress.engines import MAX_VARIANT_BYTES
     from edgefactory.datasets.errors import InputError
     from edgefactory.datasets.files import read_bytes
 
-    device = DeviceBench(args.device, read_token(Path(args.token_file)), args.seconds)
-    device.host()  # whether it can be reached at all, and takes the token
     found: list[BenchResult | EdgefactoryError] = []
     for number, one in enumerate(chosen):
         screen.progress(number, len(chosen), f"{one.path.name} at {device.where}")
@@ -117,7 +123,7 @@ def _there(
             continue
         model = read_bytes(one.path, MAX_VARIANT_BYTES, "model")
         try:
-            found.append(device.measure(model, one.engine, one.precision, args.threads))
+            found.append(device.measure(model, one.engine, one.precision, threads))
         except InputError as error:
             found.append(error)
     return found
