@@ -284,7 +284,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
         """Requests are the program's log, not stderr's."""
-        log.info(format, *args)
+        log.info("%r", format % args)  # what a client sends is not written as it comes
 
 
 def _query(text: str) -> Asked:

@@ -191,7 +191,7 @@ def test_a_body_that_breaks_off_is_told(box: BenchServer) -> None:
 def test_a_client_that_says_nothing_more_is_told_and_left(
     box: BenchServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server._Handler, "timeout", 0.3)
+    monkeypatch.setattr(server._Handler, "timeout", 0.5)
     with raw(box, request(100) + "half") as connection:
         assert error(rest(connection)) == (408, "the body does not come")
 
