@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from edge_runtime.contract import (
+    BenchResult,
     Event,
     EvidenceBook,
     LineCrossed,
@@ -25,6 +26,7 @@ from edge_runtime.errors import ContractError, MissingError
 
 FIXTURES = Path(__file__).parent / "fixtures"
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
+    "bench-1": BenchResult,
     "evidence-1": EvidenceBook,
     "release-1": Release,
     "report-1": Report,

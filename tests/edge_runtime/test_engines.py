@@ -36,6 +36,14 @@ def test_an_engine_runs_a_graph_from_bytes(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_a_session_says_what_it_takes_whatever_it_has_run(engine: Engine) -> None:
+    session = engines.load(variant(engine), {"model.onnx": squares_onnx()}, 1)
+    for count in (1, 3, 1):
+        assert session.run(np.zeros((count, 48, 64, 3), np.uint8))["scores"].shape == (count, 8)
+        assert session.input == ("uint8", (None, 48, 64, 3))
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_outputs_stay_what_they_were_when_the_engine_runs_again(engine: Engine) -> None:
     session = engines.load(variant(engine), {"model.onnx": brightness_onnx()}, 1)
     dark = session.run(np.zeros((1, 8, 8, 3), np.uint8))["probabilities"]

@@ -2,63 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
-import platform
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
+import edge_runtime.machine
 from edge_runtime.contract import Host
 
-# Instruction sets that decide how fast, and how, a CPU multiplies matrices.
-_FLAGS: Final = (
-    "avx", "avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512bw", "avx512vl", "avx512_vnni",
-    "avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16",
-    "asimd", "asimddp", "i8mm", "bf16", "sve",
-)  # fmt: skip
 _PACKAGES: Final = ("numpy", "onnx", "onnxruntime", "openvino", "nncf", "tensorrt-rtx", "torch")
 
 
 def host(packages: Sequence[str] = _PACKAGES) -> Host:
     """This machine: CPU model, the flags that matter, usable cores, versions of `packages`."""
-    model, flags = _cpu()
-    return Host(
-        cpu=model,
-        flags=tuple(flag for flag in _FLAGS if flag in flags),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _cores(),
-        system=f"{platform.system()} {platform.release()} {platform.machine()}",
-        python=platform.python_version(),
-        versions={name: version for name in packages if (version := _version(name))},
-    )
+    return edge_runtime.machine.host(packages)
 
 
 def has_bf16(machine: Host) -> bool:
     """True when the CPU multiplies bf16 numbers itself."""
     return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(machine.flags))
-
-
-def _cpu() -> tuple[str, frozenset[str]]:
-    """The CPU's model name and flags, as Linux tells them."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return platform.processor() or platform.machine(), frozenset()
-    entries: dict[str, str] = {}
-    for line in text.splitlines():
-        key, _, value = line.partition(":")
-        entries.setdefault(key.strip(), value.strip())
-    flags = entries.get("flags", entries.get("Features", ""))
-    name = entries.get("model name") or platform.processor() or platform.machine()
-    return name, frozenset(flags.split())
-
-
-def _cores() -> int:
-    return os.cpu_count() or 1
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+from edge_runtime.bench.clocks import timed as time_call
 
 Floats = npt.NDArray[np.float64]
 K = TypeVar("K")
@@ -37,17 +38,17 @@ def interleave(
 
     Every call is made once before, to be warm. `seen` is told how many rounds are done.
     """
-    samples: dict[K, list[tuple[float, float]]] = {key: [] for key in subjects}
+    samples: dict[K, list[tuple[int, int]]] = {key: [] for key in subjects}
     for number in range(rounds + 1):
         for key, timed in subjects.items():
             for _ in range(timed.repeats if number else 1):
                 for call in timed.calls:
-                    taken = _time(call)
+                    taken = time_call(call)
                     if number:
                         samples[key].append(taken)
         seen(number)
     return {
-        key: Samples(*(np.asarray(column) * 1e3 for column in zip(*values, strict=True)))
+        key: Samples(*(np.asarray(column) / 1e6 for column in zip(*values, strict=True)))
         for key, values in samples.items()
     }
 
@@ -58,9 +59,3 @@ def ratio(slow: Floats, fast: Floats, seed: int, n: int = 1000) -> tuple[float, 
     drawn = [np.median(rng.choice(s, (n, len(s))), axis=1) for s in (slow, fast)]
     low, high = np.percentile(drawn[0] / drawn[1], [2.5, 97.5])
     return float(np.median(slow) / np.median(fast)), float(low), float(high)
-
-
-def _time(call: Callable[[], object]) -> tuple[float, float]:
-    cpu, wall = time.process_time(), time.perf_counter()
-    call()
-    return time.perf_counter() - wall, time.process_time() - cpu

@@ -4,6 +4,7 @@ Owned by the runtime, imported by the factory. Every document names its schema a
 is parsed once, and is refused when it has a key that the schema does not know.
 """
 
+from edge_runtime.contract.bench import BenchResult
 from edge_runtime.contract.codec import decode, digest, encode, file_digest, read
 from edge_runtime.contract.decisions import Outputs, decide, disagreement, iou_matrix
 from edge_runtime.contract.events import Event, LineCrossed, Report, RunReport, VoucherRead
@@ -42,6 +43,7 @@ from edge_runtime.contract.signals import (
 
 __all__ = [
     "Audio",
+    "BenchResult",
     "Decisions",
     "Engine",
     "Event",

@@ -6,6 +6,7 @@ packages are imported only inside it. `unavailable` says why an engine cannot be
 
 from edge_runtime.engines.loading import (
     ENGINES,
+    InputTensor,
     Session,
     UInt8,
     engine_version,
@@ -13,4 +14,4 @@ from edge_runtime.engines.loading import (
     unavailable,
 )
 
-__all__ = ["ENGINES", "Session", "UInt8", "engine_version", "load", "unavailable"]
+__all__ = ["ENGINES", "InputTensor", "Session", "UInt8", "engine_version", "load", "unavailable"]

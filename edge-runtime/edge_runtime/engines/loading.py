@@ -4,7 +4,7 @@ import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,19 @@ from edge_runtime.contract import Engine, Outputs, Precision, Variant
 UInt8 = npt.NDArray[np.uint8]
 
 
+class InputTensor(NamedTuple):
+    """What a graph takes: `kind` as numpy names it ("uint8"); a free axis of `shape` is None."""
+
+    kind: str
+    shape: tuple[int | None, ...]
+
+
 class Session(Protocol):
     """A loaded model."""
+
+    @property
+    def input(self) -> InputTensor:
+        """The graph's one input; by the graph contract uint8 [N,H,W,3]."""
 
     def run(self, batch: UInt8) -> Outputs:
         """The graph's outputs for `batch` (uint8 [N,H,W,3]). Raises RefusedError when it fails."""

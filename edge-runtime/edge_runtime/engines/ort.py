@@ -7,7 +7,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from edge_runtime.contract import Outputs, Precision
-from edge_runtime.engines.loading import Session, UInt8
+from edge_runtime.engines.loading import InputTensor, Session, UInt8
 from edge_runtime.errors import RefusedError
 
 _ERRORS = (  # they share no base of their own
@@ -26,7 +26,12 @@ class OrtSession:
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self._session = session
-        self._input = session.get_inputs()[0].name
+        taken = session.get_inputs()[0]
+        self._input = taken.name
+        self.input = InputTensor(
+            {"tensor(float)": "float32"}.get(taken.type, taken.type[7:-1]),  # "tensor(uint8)"
+            tuple(axis if isinstance(axis, int) else None for axis in taken.shape),
+        )
         self._outputs = [output.name for output in session.get_outputs()]
 
     def run(self, batch: UInt8) -> Outputs:

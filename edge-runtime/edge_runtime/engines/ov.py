@@ -5,40 +5,55 @@ what ran would not be what was proven.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from edge_runtime.contract import Outputs, Precision
-from edge_runtime.engines.loading import Session, UInt8
+from edge_runtime.engines.loading import InputTensor, Session, UInt8
 from edge_runtime.errors import RefusedError
 
 
 class OvSession:
-    """A model compiled by OpenVINO; one request at a time."""
+    """A model in OpenVINO; one request at a time.
 
-    def __init__(self, compiled: "openvino.CompiledModel") -> None:  # type: ignore[name-defined]  # noqa: F821 - imported in load only
-        self._request = compiled.create_infer_request()
-        self._shape = [
-            dim.get_length() if dim.is_static else None
-            for dim in compiled.inputs[0].get_partial_shape()
-        ]
-        self._names = [output.get_any_name() for output in compiled.outputs]
+    It is compiled for each size of batch that comes: a graph whose batch axis is left free runs a
+    fifth longer, and as long as that was what ran here it was not what had been measured.
+    """
+
+    def __init__(self, model: Any, compile_model: Callable[[Any], Any]) -> None:
+        taken = model.inputs[0]
+        shape = tuple(d.get_length() if d.is_static else None for d in taken.get_partial_shape())
+        self.input = InputTensor(taken.element_type.to_dtype().name, shape)
+        self._names = [output.get_any_name() for output in model.outputs]
+        self._model, self._compile = model, compile_model
+        self._requests: dict[int, Any] = {}
+        self._request(shape[0] or 1)
 
     def run(self, batch: UInt8) -> Outputs:
         """See `Session.run`."""
-        expected = zip(self._shape, batch.shape, strict=False)  # OpenVINO itself does not look
-        if batch.ndim != len(self._shape) or any(e not in {None, found} for e, found in expected):
+        shape = self.input.shape
+        expected = zip(shape, batch.shape, strict=False)  # OpenVINO itself does not look
+        if batch.ndim != len(shape) or any(e not in {None, found} for e, found in expected):
             raise RefusedError(
-                f"OpenVINO cannot run the model: it takes {self._shape}, not {list(batch.shape)}"
+                f"OpenVINO cannot run the model: it takes {list(shape)}, not {list(batch.shape)}"
             )
         try:
-            results = self._request.infer([batch])
+            results = self._request(len(batch)).infer([batch])
         except RuntimeError as error:
             raise RefusedError(f"OpenVINO cannot run the model: {_line(error)}") from error
         values = results.to_tuple()
         return {name: np.array(value) for name, value in zip(self._names, values, strict=True)}
+
+    def _request(self, count: int) -> Any:
+        """A request for batches of `count` pictures."""
+        if count not in self._requests:
+            if self.input.shape[0] is None and None not in self.input.shape[1:]:
+                self._model.reshape([count, *self.input.shape[1:]])
+            self._requests[count] = self._compile(self._model).create_infer_request()
+        return self._requests[count]
 
 
 def load(files: Mapping[str, bytes], main: str, precision: Precision, threads: int) -> Session:
@@ -48,21 +63,17 @@ def load(files: Mapping[str, bytes], main: str, precision: Precision, threads: i
     weights = files.get(main.removesuffix(".xml") + ".bin", b"")
     hint = {"bf16": openvino.Type.bf16, "f16": openvino.Type.f16}.get(precision, openvino.Type.f32)
     properties = openvino.properties
+    hints = {
+        properties.hint.inference_precision: hint,
+        properties.hint.performance_mode: properties.hint.PerformanceMode.LATENCY,
+        properties.inference_num_threads: threads,
+        properties.num_streams: 1,
+    }
     try:
         model = core.read_model(files[main], weights) if weights else core.read_model(files[main])
-        compiled = core.compile_model(
-            model,
-            "CPU",
-            {
-                properties.hint.inference_precision: hint,
-                properties.hint.performance_mode: properties.hint.PerformanceMode.LATENCY,
-                properties.inference_num_threads: threads,
-                properties.num_streams: 1,
-            },
-        )
+        return OvSession(model, lambda model: core.compile_model(model, "CPU", hints))
     except RuntimeError as error:
         raise RefusedError(f"OpenVINO cannot load {main}: {_line(error)}") from error
-    return OvSession(compiled)
 
 
 def _import() -> ModuleType:

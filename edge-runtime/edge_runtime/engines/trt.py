@@ -8,7 +8,7 @@ import tensorrt_rtx
 
 from edge_runtime.contract import Outputs, Precision
 from edge_runtime.engines.cuda import Stream
-from edge_runtime.engines.loading import Session, UInt8
+from edge_runtime.engines.loading import InputTensor, Session, UInt8
 from edge_runtime.errors import RefusedError
 
 Array = npt.NDArray[np.generic]
@@ -28,6 +28,10 @@ class TrtSession:
         if len(inputs) != 1:
             raise RefusedError(f"the engine takes {len(inputs)} inputs; expected `image`")
         self._input = inputs[0]
+        self.input = InputTensor(
+            np.dtype(tensorrt_rtx.nptype(engine.get_tensor_dtype(self._input))).name,
+            tuple(None if axis < 0 else axis for axis in engine.get_tensor_shape(self._input)),
+        )
         self._outputs = [n for n in names if n != self._input]
 
     def run(self, batch: UInt8) -> Outputs:

@@ -16,14 +16,20 @@ _UNUSABLE = (
     onnx.shape_inference.InferenceError,
 )
 
+# Operators that multiply and add, and which of their inputs is the weight.
+_WEIGHTS = {
+    **dict.fromkeys(("Conv", "ConvInteger", "Gemm", "MatMul", "MatMulInteger"), 1),
+    **dict.fromkeys(("QLinearConv", "QLinearMatMul"), 3),
+}
+
 Shapes = dict[str, list[int]]
 
 
 def macs(path: Path) -> int:
     """Multiply-accumulates of the convolutions and matrix products for one picture.
 
-    The batch axis counts as 1; a graph with quantise/dequantise pairs counts as its float
-    original. Raises InputError if the file is no ONNX graph with known shapes.
+    The batch axis counts as 1; a quantized graph counts as its float original. Raises InputError
+    if the file is no ONNX graph with known shapes.
     """
     try:
         onnx.checker.check_model(path)
@@ -35,11 +41,11 @@ def macs(path: Path) -> int:
 
 
 def _cost(node: onnx.NodeProto, shapes: Shapes) -> int:
-    if node.op_type not in ("Conv", "Gemm", "MatMul"):
+    if node.op_type not in _WEIGHTS:
         return 0
     made = math.prod(shapes[node.output[0]][1:])
-    weight = shapes[node.input[1]]
-    if node.op_type == "Conv":
+    weight = shapes[node.input[_WEIGHTS[node.op_type]]]
+    if "Conv" in node.op_type:
         return made * math.prod(weight[1:])
     turned = any(a.name == "transB" and a.i for a in node.attribute)
     return made * weight[-1 if turned else -2]

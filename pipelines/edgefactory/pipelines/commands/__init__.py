@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from edgefactory.pipelines.commands import (
+    bench,
     branch_install,
     branch_run,
     compress,
@@ -64,6 +65,7 @@ TOP: Mapping[str, Command] = {
     "compress": compress,
     "prove": prove,
     "evaluate": evaluate,
+    "bench": bench,
     "gate": gate,
     "report": report,
     "doctor": doctor,
