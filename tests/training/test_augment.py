@@ -6,12 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+import torchvision.transforms.v2.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from torchvision import tv_tensors
 
 from edgefactory.training import Augment
-from edgefactory.training.augment import Change, Window, change, draw, lit, moved, view
-from edgefactory.training.targets import Marks
+from edgefactory.training.augment import Change, Window, _seen, change, draw, lit, moved, view
+from edgefactory.training.targets import Marks, joined
 
 HEIGHT, WIDTH = 60, 80
 STILL = Augment(scale=0.0, shift=0.0, brightness=0.0, offset=0.0)
@@ -44,6 +46,14 @@ def bright_extent(picture: UInt8) -> npt.NDArray[np.float32]:
     return np.array(ends, np.float32)
 
 
+def by(window: Window) -> Change:
+    return Change(window, None, None, 1.0, None, 1.0, 0.0)
+
+
+def moved_by(marks: Marks, window: Window) -> Marks:
+    return moved(marks, np.zeros(len(marks), np.int64), [by(window)], (WIDTH, HEIGHT))
+
+
 def seen(picture: UInt8, window: Window) -> UInt8:
     out = np.empty_like(picture)
     view(picture, window, out)
@@ -63,15 +73,46 @@ WINDOWS = st.builds(
 @given(WINDOWS)
 def test_boxes_follow_zoom_shift_and_mirror(window: Window) -> None:
     picture, marks = scene((30, 20, 50, 40))
-    box = moved(marks, window, (HEIGHT, WIDTH)).boxes[0]
+    box = moved_by(marks, window).boxes[0]
     np.testing.assert_allclose(box, bright_extent(seen(picture, window)), atol=1.01)
+
+
+@given(WINDOWS)
+def test_boxes_move_as_torchvision_moves_them(window: Window) -> None:
+    """Crop, resize, pad and flip of its transforms (v2), a picture at a time."""
+    _, marks = scene((30, 20, 50, 40), (0, 0, 20, 20), (70, 40, 80, 60))
+    part, place = _seen(window, (WIDTH, HEIGHT))
+    boxes = tv_tensors.BoundingBoxes(
+        torch.from_numpy(marks.boxes),
+        format=tv_tensors.BoundingBoxFormat.XYXY,
+        canvas_size=(HEIGHT, WIDTH),
+        clamping_mode=None,
+    )
+    boxes = F.crop(boxes, part[1], part[0], part[3] - part[1], part[2] - part[0])
+    boxes = F.resize(boxes, [place[3] - place[1], place[2] - place[0]])
+    boxes = F.pad(boxes, [place[0], place[1], WIDTH - place[2], HEIGHT - place[3]])
+    boxes = F.horizontal_flip(boxes) if window.mirrored else boxes
+    theirs = F.clamp_bounding_boxes(boxes, clamping_mode="hard").numpy()
+    np.testing.assert_allclose(moved_by(marks, window).boxes, theirs, atol=1e-3)
 
 
 def test_a_window_of_the_whole_picture_changes_nothing() -> None:
     picture, marks = scene((20, 15, 40, 45))
     whole = Window(0, 0, WIDTH, HEIGHT, mirrored=False)
     assert (seen(picture, whole) == picture).all()
-    assert (moved(marks, whole, (HEIGHT, WIDTH)).boxes == marks.boxes).all()
+    assert (moved_by(marks, whole).boxes == marks.boxes).all()
+
+
+def test_each_picture_of_a_batch_is_moved_by_its_own_change() -> None:
+    _, first = scene((20, 15, 40, 45))
+    _, second = scene((20, 15, 40, 45), (1, 2, 3, 4))
+    marks, of = joined([first, second])
+    changes = [
+        by(Window(10, 0, WIDTH, HEIGHT, mirrored=False)),
+        by(Window(0, 5, WIDTH, HEIGHT, False)),
+    ]
+    boxes = moved(marks, of, changes, (WIDTH, HEIGHT)).boxes.tolist()
+    assert boxes == [[10, 15, 30, 45], [20, 10, 40, 40], [1, 0, 3, 0]]
 
 
 def test_the_border_is_continued() -> None:
@@ -82,30 +123,31 @@ def test_the_border_is_continued() -> None:
     assert (shifted[:, :-11] == 0).all()
 
 
-def test_a_box_mostly_outside_is_ignored_and_one_wholly_outside_goes() -> None:
+def test_a_box_mostly_outside_is_ignored_and_one_wholly_outside_has_no_weight() -> None:
     _, marks = scene((0, 0, 20, 20), (0, 30, 8, 40), (40, 10, 60, 30))
-    away = moved(marks, Window(12, 0, WIDTH, HEIGHT, mirrored=False), (HEIGHT, WIDTH))
-    assert away.ignore.tolist() == [True, False]
-    assert away.boxes.tolist() == [[0.0, 0.0, 8.0, 20.0], [28.0, 10.0, 48.0, 30.0]]
+    away = moved_by(marks, Window(12, 0, WIDTH, HEIGHT, mirrored=False))
+    assert away.ignore.tolist() == [True, True, False]
+    assert away.weights.tolist() == [1.0, 0.0, 1.0]
+    assert away.boxes[[0, 2]].tolist() == [[0.0, 0.0, 8.0, 20.0], [28.0, 10.0, 48.0, 30.0]]
 
 
 def test_what_is_mostly_hidden_is_not_asked_for() -> None:
     picture, marks = scene((10, 10, 30, 30), (50, 10, 70, 30))
     hide = Change(None, (8, 8, 26, 40), None, 1.0, None, 1.0, 0.0)
-    out = np.empty_like(picture)
-    hidden = change(picture, marks, hide, out)
-    assert hidden is not None
+    hidden = moved(marks, np.zeros(2, np.int64), [hide], (WIDTH, HEIGHT))
     assert hidden.ignore.tolist() == [True, False]
+    out = np.empty_like(picture)
+    change(picture, hide, out)
     assert (out[8:40, 8:26] == 114).all()
 
 
 def test_changes_depend_on_the_generator_alone() -> None:
-    picture, marks = scene((20, 15, 40, 45))
+    picture, _ = scene((20, 15, 40, 45))
 
     def made(seed: int) -> UInt8:
         wanted = draw(EVERYTHING, (WIDTH, HEIGHT), np.random.default_rng(seed), sequence=False)
         out = np.empty_like(picture)
-        change(picture, marks, wanted, out)
+        change(picture, wanted, out)
         return out
 
     assert (made(3) == made(3)).all()
@@ -119,16 +161,17 @@ def test_a_sequence_is_moved_in_time_alone(seed: int) -> None:
     how = Augment(scale=0.3, shift=0.2)
     wanted = draw(how, (WIDTH, HEIGHT), np.random.default_rng(seed), sequence=True)
     out = np.empty_like(picture)
-    change(picture, None, wanted, out)
+    change(picture, wanted, out)
     assert (out == picture).all()
 
 
 def test_without_changes_the_bytes_arrive_as_they_are() -> None:
-    picture, marks = scene((20, 15, 40, 45))
+    picture, _ = scene((20, 15, 40, 45))
     wanted = draw(STILL, (WIDTH, HEIGHT), np.random.default_rng(0), sequence=False)
     out = np.empty_like(picture)
-    assert change(picture, marks, wanted, out) is marks
+    change(picture, wanted, out)
     assert (out == picture).all()
+    assert wanted.window is None
     assert (wanted.gain, wanted.offset) == (1.0, 0.0)
 
 

@@ -18,13 +18,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from edgefactory.training.augment import GREY, change, draw, lit
+from edgefactory.training.augment import GREY, Change, change, draw, lit, moved
 from edgefactory.training.examples import Examples
 from edgefactory.training.paste import Scene, pasted, scene_of
 from edgefactory.training.recipe import Recipe
-from edgefactory.training.targets import ClassTargets, Marks, Targets, padded
+from edgefactory.training.targets import NO_MARKS, ClassTargets, Marks, Targets, joined, padded
 
 Ints = npt.NDArray[np.int64]
+UInt8 = npt.NDArray[np.uint8]
 
 _NOISE: Final = 1  # the second seed of a batch's noise, beside those of its pictures
 
@@ -101,53 +102,60 @@ class Feeder:
         """The pictures of those numbers, as `epoch` shows them."""
         height, width = self._examples.pictures.shape[1:3]
         out = np.empty((len(numbers), height, width, 3), np.uint8)
-        lights = np.empty((2, len(numbers)), np.float32)
-        marks: list[Marks | None] = [None] * len(numbers)
+        marks: list[Marks] = [NO_MARKS] * len(numbers)
+        changes: list[Change | None] = [None] * len(numbers)
 
         def prepare(first: int) -> None:
             for place in range(first, len(numbers), self._threads):
                 number = int(numbers[place])
                 chance = np.random.default_rng((self._recipe.seed, epoch, number))
-                marks[place], lights[:, place] = self._picture(number, out[place], chance)
+                changes[place], marks[place] = self._picture(number, out[place], chance)
 
         if self._threads == 1:
             prepare(0)
         else:
             for done in [self._pool.submit(prepare, first) for first in range(self._threads)]:
                 done.result()
-        targets = self._examples.targets
+        done_to = [wanted for wanted in changes if wanted is not None]
         return Batch(
             pictures=torch.from_numpy(out),
-            gains=torch.from_numpy(lights[0]),
-            offsets=torch.from_numpy(lights[1]),
-            targets=targets.at(torch.from_numpy(numbers))
-            if isinstance(targets, ClassTargets)
-            else padded([m for m in marks if m is not None]),
+            gains=torch.tensor([wanted.gain for wanted in done_to]),
+            offsets=torch.tensor([wanted.offset for wanted in done_to]),
+            targets=self._targets(numbers, marks, done_to, out),
             noise_seed=_noise_seed(self._recipe.seed, epoch, int(numbers[0])),
         )
 
     def _picture(
-        self, number: int, out: npt.NDArray[np.uint8], chance: np.random.Generator
-    ) -> tuple[Marks | None, tuple[float, float]]:
+        self, number: int, out: UInt8, chance: np.random.Generator
+    ) -> tuple[Change, Marks]:
+        """What was done to a picture, and its marks before that."""
         examples, how = self._examples, self._recipe.augment
-        picture = examples.pictures[number]
-        targets = examples.targets
-        marks = None if isinstance(targets, ClassTargets) else targets[number]
+        picture, targets = examples.pictures[number], examples.targets
+        marks = NO_MARKS if isinstance(targets, ClassTargets) else targets[number]
         if self._scene is not None and chance.random() < how.paste:
             picture, marks = pasted(self._scene, number, chance)
         side = (picture.shape[1], picture.shape[0])
         wanted = draw(how, side, chance, sequence=self._recipe.task == "temporal")
-        marks = change(picture, marks, wanted, out)
-        if self._paint and marks is not None:
-            marks = painted(out, marks)
-        return marks, (wanted.gain, wanted.offset)
+        change(picture, wanted, out)
+        return wanted, marks
+
+    def _targets(
+        self, numbers: Ints, marks: list[Marks], changes: list[Change], out: UInt8
+    ) -> Targets | ClassTargets:
+        targets = self._examples.targets
+        if isinstance(targets, ClassTargets):
+            return targets.at(torch.from_numpy(numbers))
+        flat, of = joined(marks)
+        flat = moved(flat, of, changes, (out.shape[2], out.shape[1]))
+        if self._paint:
+            paint(out, flat, of)
+        return padded(flat, of, len(numbers))
 
 
-def painted(picture: npt.NDArray[np.uint8], marks: Marks) -> Marks:
-    """Paint the ignore regions of a picture grey, in place; gives the other marks."""
-    for x0, y0, x1, y1 in marks.boxes[marks.ignore]:
-        picture[max(int(y0), 0) : int(np.ceil(y1)), max(int(x0), 0) : int(np.ceil(x1))] = GREY
-    return marks.at(~marks.ignore)
+def paint(pictures: UInt8, marks: Marks, of: Ints) -> None:
+    """Paint the ignore regions of a batch [N,H,W,3] grey, in place."""
+    for number, (x0, y0, x1, y1) in zip(of[marks.ignore], marks.boxes[marks.ignore], strict=True):
+        pictures[number, int(y0) : int(np.ceil(y1)), int(x0) : int(np.ceil(x1))] = GREY
 
 
 def _noise_seed(seed: int, epoch: int, number: int) -> int:

@@ -9,13 +9,12 @@ nearer and stays in front.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgefactory.training.examples import Examples
-from edgefactory.training.targets import ClassTargets, Marks
+from edgefactory.training.targets import ClassTargets, Marks, joined
 
 _MOST = 8  # people that join a picture
 _DIFFERENCE = 30  # grey levels, in the channel that differs most
@@ -65,40 +64,42 @@ def pasted(scene: Scene, number: int, chance: np.random.Generator) -> tuple[UInt
     theirs = scene.marks[other]
     taught = np.flatnonzero((theirs.weights > 0) & ~theirs.ignore)
     for person in chance.permutation(taught)[: int(chance.integers(1, _MOST + 1))].tolist():
-        box = _inside(theirs.boxes[person], canvas.pixels.shape)
+        box = _inside(theirs.boxes[person].tolist(), canvas.pixels.shape)
         if box is not None:
             _set_down(canvas, scene, (other, person), box, chance)
-    return canvas.pixels, canvas.everyone()
+    return canvas.pixels, canvas.everyone(theirs)
 
 
 @dataclass
 class _Canvas:
-    """A picture that is being joined, as it was before, who is there, and who has come."""
+    """A picture that is being joined, as it was before, who is there, and who has come.
+
+    `boxes` are everyone's, those of `come` (their numbers in the other picture) last.
+    """
 
     pixels: UInt8
     before: UInt8
     marks: Marks
-    come: list[Box] = field(default_factory=list)
-    of: list[Marks] = field(default_factory=list)
+    come: list[int] = field(default_factory=list)
+    boxes: list[list[float]] = field(init=False)
 
-    def boxes(self) -> npt.NDArray[np.float32]:
-        """Everyone's boxes [m,4], those who have come last."""
-        return np.concatenate([self.marks.boxes, np.array(self.come, np.float32).reshape(-1, 4)])
+    def __post_init__(self) -> None:
+        self.boxes = self.marks.boxes.tolist()
 
-    def everyone(self) -> Marks:
-        """Everyone's marks."""
-        marks = self.marks
-        for newcomer in self.of:
-            marks = marks.joined(newcomer)
-        hidden = np.zeros(len(marks), np.bool_)
-        boxes = self.boxes()
+    def everyone(self, theirs: Marks) -> Marks:
+        """Everyone's marks; `theirs` are those of the other picture."""
+        if not self.come:
+            return self.marks
+        marks, _ = joined([self.marks, theirs.at(np.array(self.come))])
+        boxes = np.array(self.boxes, np.float32)
+        hidden = np.zeros(len(boxes), np.bool_)
         for slot in range(len(self.marks), len(boxes)):
             hidden[:slot] |= _covered(boxes[:slot], boxes[slot])
         return Marks(boxes, marks.labels, marks.weights, marks.heights, marks.ignore | hidden)
 
 
-def _inside(box: npt.NDArray[Any], shape: tuple[int, ...]) -> Box | None:
-    x0, y0, x1, y1 = (round(float(value)) for value in box)
+def _inside(box: list[float], shape: tuple[int, ...]) -> Box | None:
+    x0, y0, x1, y1 = (round(value) for value in box)
     x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, shape[1]), min(y1, shape[0])
     return (x0, y0, x1, y1) if x1 - x0 >= 4 and y1 - y0 >= 8 else None
 
@@ -117,23 +118,24 @@ def _set_down(
     aside = 0 if chance.random() < _STAYS else int(chance.integers(-far, far + 1))
     aside = aside if x0 + aside >= 0 and x1 + aside <= width else 0
     target = (x0 + aside, y0, x1 + aside, y1)
-    front = _in_front(canvas.boxes(), target)
+    front = _in_front(canvas.boxes, target)
     if front.mean() > _HIDDEN:
         return
     window = np.s_[y0:y1, target[0] : target[2]]
     person &= ~(front & scene.differs(canvas.before[window], target))
     canvas.pixels[window][person] = scene.pictures[other, y0:y1, x0:x1][person]
-    canvas.come.append(target)
-    canvas.of.append(scene.marks[other].at(np.array([number])))
+    canvas.come.append(number)
+    canvas.boxes.append([float(value) for value in target])
 
 
-def _in_front(boxes: npt.NDArray[np.float32], target: Box) -> Bools:
+def _in_front(boxes: list[list[float]], target: Box) -> Bools:
     """Where in `target` boxes lie whose feet are lower: they are nearer."""
     x0, y0, x1, y1 = target
     front = np.zeros((y1 - y0, x1 - x0), np.bool_)
-    for box in boxes[boxes[:, 3] > y1]:
-        u0, v0, u1, v1 = (max(round(float(value)), 0) for value in box)
-        front[max(v0 - y0, 0) : max(v1 - y0, 0), max(u0 - x0, 0) : max(u1 - x0, 0)] = True
+    for box in boxes:
+        if box[3] > y1 and box[0] < x1 and box[2] > x0 and box[1] < y1:
+            u0, v0, u1, v1 = (max(round(value), 0) for value in box)
+            front[max(v0 - y0, 0) : max(v1 - y0, 0), max(u0 - x0, 0) : max(u1 - x0, 0)] = True
     return front
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,16 +33,6 @@ class Marks:
 
     def __len__(self) -> int:
         return len(self.boxes)
-
-    def joined(self, others: Marks) -> Marks:
-        """These and those."""
-        return Marks(
-            np.concatenate((self.boxes, others.boxes)),
-            np.concatenate((self.labels, others.labels)),
-            np.concatenate((self.weights, others.weights)),
-            np.concatenate((self.heights, others.heights)),
-            np.concatenate((self.ignore, others.ignore)),
-        )
 
     def at(self, chosen: npt.NDArray[np.generic]) -> Marks:
         """Those of an index or mask."""
@@ -107,19 +98,33 @@ class ClassTargets:
         return ClassTargets(self.labels.to(device), self.weights.to(device), soft)
 
 
-def padded(marks: Sequence[Marks]) -> Targets:
-    """The marks of a batch as tensors, padded to the most boxes that one of its pictures has."""
-    most = max(1, *(len(m) for m in marks)) if marks else 1
-    count = len(marks)
-    boxes = np.zeros((count, most, 4), np.float32)
-    labels = np.zeros((count, most), np.int64)
-    weights = np.zeros((count, most), np.float32)
-    heights = np.ones((count, most), np.float32)
-    ignore = np.zeros((count, most), np.bool_)
-    for row, m in enumerate(marks):
-        boxes[row, : len(m)] = m.boxes
-        labels[row, : len(m)] = m.labels
-        weights[row, : len(m)] = m.weights
-        heights[row, : len(m)] = m.heights
-        ignore[row, : len(m)] = m.ignore
-    return Targets(*(torch.from_numpy(a) for a in (boxes, labels, weights, heights, ignore)))
+def joined(each: Sequence[Marks]) -> tuple[Marks, Ints]:
+    """The marks of several pictures in one, and whose each is [m]."""
+    of = np.repeat(np.arange(len(each)), [len(marks) for marks in each])
+    return Marks(
+        np.concatenate([marks.boxes for marks in each]),
+        np.concatenate([marks.labels for marks in each]),
+        np.concatenate([marks.weights for marks in each]),
+        np.concatenate([marks.heights for marks in each]),
+        np.concatenate([marks.ignore for marks in each]),
+    ), of
+
+
+def padded(marks: Marks, of: Ints, pictures: int) -> Targets:
+    """Joined marks as tensors, padded to the most boxes that one of the `pictures` has."""
+    counts = np.bincount(of, minlength=pictures)
+    slot = np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)
+    shape = (pictures, max(1, int(counts.max(initial=0))))
+
+    def laid(values: npt.NDArray[Any]) -> Tensor:
+        made = np.zeros((*shape, *values.shape[1:]), values.dtype)
+        made[of, slot] = values
+        return torch.from_numpy(made)
+
+    return Targets(
+        boxes=laid(marks.boxes),
+        labels=laid(marks.labels),
+        weights=laid(marks.weights),
+        heights=laid(marks.heights),
+        ignore=laid(marks.ignore),
+    )

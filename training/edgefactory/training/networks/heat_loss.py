@@ -10,6 +10,7 @@ teach nothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +24,7 @@ _SIGMA = 0.1  # deviation of the Gaussian, in sides of the box
 _NEAR = 0.3  # cells whose Gaussian is above this learn the box
 _ALPHA, _BETA = 2.0, 4.0  # CenterNet's exponents
 _BOX = 2.0  # weight of the box term against the heat term
+_WIDE = 3.5  # deviations from its middle at which a Gaussian counts as 0
 _SEEN = 0.3  # probability from which the reference's peak has a box to agree with
 
 
@@ -60,25 +62,24 @@ def agreement_loss(maps: Maps, reference: Maps) -> Tensor:
 class _Asked:
     """The R boxes of a batch that are asked for.
 
-    picture, label, weight, height, row, column [R]; box [R,4] in input pixels; bell [R,h,w] its
-    Gaussian, 1 in the cell (row, column) of its centre.
+    picture, label, weight, height, centre [R] (a cell's number, row by row); box [R,4] in input
+    pixels; bell [R,K] its Gaussian in the `cell`s [R,K] around, 1 in the centre, 0 beyond a map.
     """
 
     picture: Tensor
     label: Tensor
     weight: Tensor
     height: Tensor
+    centre: Tensor
     box: Tensor
-    row: Tensor
-    column: Tensor
+    cell: Tensor
     bell: Tensor
 
-    def highest(self, group: Tensor, groups: int) -> Tensor:
-        """The highest Gaussian of each group of boxes [groups,h,w]; `group` [R] names it."""
-        size = self.bell.shape[1:]
-        index = group[:, None].expand(-1, size.numel())
-        made = self.bell.new_zeros(groups, size.numel())
-        return made.scatter_reduce_(0, index, self.bell.flatten(1), "amax").view(groups, *size)
+    def highest(self, group: Tensor, groups: int, cells: int) -> Tensor:
+        """The highest Gaussian of each group of boxes [groups * cells]; `group` [R] names it."""
+        index = (group[:, None] * cells + self.cell).flatten()
+        made = self.bell.new_zeros(groups * cells)
+        return made.scatter_reduce_(0, index, self.bell.flatten(), "amax")
 
 
 def _asked(targets: Targets, height: int, width: int) -> _Asked:
@@ -87,33 +88,36 @@ def _asked(targets: Targets, height: int, width: int) -> _Asked:
     real = (targets.weights > 0) & ~targets.ignore
     real &= (cell >= 0).all(-1) & (cell[..., 0] < width) & (cell[..., 1] < height)
     picture, slot = torch.nonzero(real, as_tuple=True)
-    box, column, row = targets.boxes[picture, slot], *cell[picture, slot].unbind(-1)
+    box = targets.boxes[picture, slot]
+    column, row = cell[picture, slot].long().unbind(-1)
     deviation = ((box[:, 2:] - box[:, :2]) * (_SIGMA / STRIDE)).clamp(min=0.4)
-    x = torch.arange(width, device=box.device) - column[:, None]
-    y = torch.arange(height, device=box.device) - row[:, None]
-    along_x = torch.exp(-0.5 * (x / deviation[:, 0:1]) ** 2)
-    along_y = torch.exp(-0.5 * (y / deviation[:, 1:2]) ** 2)
+    reach = min(math.ceil(_WIDE * float(deviation.max())), max(height, width)) if len(box) else 0
+    away = torch.arange(-reach, reach + 1, device=box.device)
+    x, y = column[:, None] + away, row[:, None] + away
+    along_x = torch.exp(-0.5 * (away / deviation[:, 0:1]) ** 2) * ((x >= 0) & (x < width))
+    along_y = torch.exp(-0.5 * (away / deviation[:, 1:2]) ** 2) * ((y >= 0) & (y < height))
+    cells = y.clamp(0, height - 1)[:, :, None] * width + x.clamp(0, width - 1)[:, None, :]
     return _Asked(
         picture=picture,
         label=targets.labels[picture, slot],
         weight=targets.weights[picture, slot],
         height=targets.heights[picture, slot],
+        centre=row * width + column,
         box=box,
-        row=row.long(),
-        column=column.long(),
-        bell=along_y[:, :, None] * along_x[:, None, :],
+        cell=cells.flatten(1),
+        bell=(along_y[:, :, None] * along_x[:, None, :]).flatten(1),
     )
 
 
 def _heat_loss(heat: Tensor, targets: Targets, asked: _Asked) -> Tensor:
     pictures, classes, height, width = heat.shape
-    bell = asked.highest(asked.picture * classes + asked.label, pictures * classes)
-    chance = heat.sigmoid()
-    miss = F.softplus(heat) * chance**_ALPHA * (1 - bell.view_as(heat)) ** _BETA
+    kind = asked.picture * classes + asked.label
+    bell = asked.highest(kind, pictures * classes, height * width).view_as(heat)
     taught = ~_ignored(targets, height, width)[:, None].expand_as(heat)
-    centre = (asked.picture, asked.label, asked.row, asked.column)
-    taught = taught.index_put(centre, torch.zeros_like(asked.label, dtype=torch.bool))
-    logit, wanted = heat[centre], asked.height
+    centre = kind * (height * width) + asked.centre
+    taught = taught.flatten().index_fill(0, centre, False).view_as(heat)
+    miss = F.softplus(heat) * heat.sigmoid() ** _ALPHA * (1 - bell) ** _BETA
+    logit, wanted = heat.flatten()[centre], asked.height
     hit = F.binary_cross_entropy_with_logits(logit, wanted, reduction="none")
     hit = hit * (wanted - logit.sigmoid()).abs() ** _ALPHA * asked.weight
     return hit.sum() + (miss * taught).sum()
@@ -121,23 +125,30 @@ def _heat_loss(heat: Tensor, targets: Targets, asked: _Asked) -> Tensor:
 
 def _ignored(targets: Targets, height: int, width: int) -> Tensor:
     """True for cells whose middle lies in an ignore box [N,h,w]."""
-    boxes = targets.boxes / STRIDE
+    picture, slot = torch.nonzero(targets.ignore & (targets.weights > 0), as_tuple=True)
+    boxes = targets.boxes[picture, slot] / STRIDE
     x = torch.arange(width, device=boxes.device) + 0.5
     y = torch.arange(height, device=boxes.device) + 0.5
-    inside_x = (x >= boxes[..., 0:1]) & (x <= boxes[..., 2:3]) & targets.ignore[..., None]
-    inside_y = (y >= boxes[..., 1:2]) & (y <= boxes[..., 3:4])
-    return (inside_y[..., :, None] & inside_x[..., None, :]).any(1)
+    inside_x = (x >= boxes[:, 0:1]) & (x <= boxes[:, 2:3])
+    inside_y = (y >= boxes[:, 1:2]) & (y <= boxes[:, 3:4])
+    inside = (inside_y[:, :, None] & inside_x[:, None, :]).flatten(1)
+    made = torch.zeros(len(targets.boxes), height * width, device=boxes.device)
+    made.index_add_(0, picture, inside.float())
+    return (made > 0).view(-1, height, width)
 
 
 def _box_loss(maps: Maps, asked: _Asked) -> Tensor:
     """The cells near a centre learn the box of whose Gaussian is highest there."""
-    best = asked.highest(asked.picture, len(maps.reach))
-    near = (asked.bell > _NEAR) & (asked.bell == best[asked.picture])
-    box, row, column = torch.nonzero(near, as_tuple=True)
+    pictures, _, height, width = maps.reach.shape
+    best = asked.highest(asked.picture, pictures, height * width)
+    here = best[asked.picture[:, None] * (height * width) + asked.cell]
+    box, place = torch.nonzero((asked.bell > _NEAR) & (asked.bell == here), as_tuple=True)
     if len(box) == 0:
         return maps.reach.sum() * 0.0
-    weight = asked.bell[box, row, column] * asked.weight[box]
-    found = boxes_at(maps, asked.picture[box], row, column)
+    cell = asked.cell[box, place]
+    row = torch.div(cell, width, rounding_mode="floor")
+    weight = asked.bell[box, place] * asked.weight[box]
+    found = boxes_at(maps, asked.picture[box], row, cell - row * width)
     overlap = _generalised_iou(found, asked.box[box])
     return ((1.0 - overlap) * weight).sum() / weight.sum().clamp(min=1e-6)
 
