@@ -12,7 +12,7 @@ from edgefactory.training.evaluation.matching import EVERY, SIZES, classes_in, m
 from edgefactory.training.evaluation.matching import MOST as LIMIT
 from edgefactory.training.evaluation.precision import mean_precision, mean_recall, precisions
 from edgefactory.training.evaluation.resampling import drawn
-from edgefactory.training.metrics import Detections, ap50
+from edgefactory.training.metrics import Detections
 
 from .made import crowd, found, truth
 
@@ -74,7 +74,6 @@ def test_only_the_hundred_best_detections_of_a_picture_count() -> None:
     once = np.ones((1, 1))
     assert mean_precision(precisions([match([both], there, 0)], once))[0] == 0.0
     assert family([both], there, [0]).ap(IOU50) == 0.0
-    assert ap50([both], there) > 0.0  # which has no such limit
 
 
 def test_pictures_can_be_left_out_after_matching() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgefactory.training.checkpoint import Checkpoint, load_checkpoint
+    from edgefactory.training.evaluation.ap import ap50, ap50_bootstrap, ap50_difference
     from edgefactory.training.export import Exported, export_onnx
     from edgefactory.training.graph import macs
     from edgefactory.training.metrics import (
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
         accuracy,
         accuracy_bootstrap,
         accuracy_difference,
-        ap50,
-        ap50_bootstrap,
-        ap50_difference,
     )
     from edgefactory.training.recipe import Augment, Recipe, load_recipe, recipe_from
     from edgefactory.training.trainer import train
@@ -63,10 +61,8 @@ _MODULES = {
         "accuracy",
         "accuracy_bootstrap",
         "accuracy_difference",
-        "ap50",
-        "ap50_bootstrap",
-        "ap50_difference",
     ),
+    "evaluation.ap": ("ap50", "ap50_bootstrap", "ap50_difference"),
     "recipe": ("Augment", "Recipe", "load_recipe", "recipe_from"),
     "trainer": ("train",),
 }

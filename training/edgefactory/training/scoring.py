@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from edgefactory.training.evaluation.ap import ap50
 from edgefactory.training.examples import Examples
-from edgefactory.training.metrics import Detections, accuracy, ap50, recall_at_1
+from edgefactory.training.metrics import Detections, accuracy, recall_at_1
 from edgefactory.training.networks import Graph, Network
 from edgefactory.training.recipe import Task
 from edgefactory.training.targets import ClassTargets

@@ -6,10 +6,6 @@ IoU that reaches the threshold; of equal ones the last. A truth box to be ignore
 taken any number of times, by what takes no real one, and its IoU is the share of the *detection*
 that lies in it. Boxes of another size than is asked for are ignored too, and so are detections of
 another size that take nothing. What is ignored counts neither way.
-
-`metrics.ap50` differs from the AP50 that follows: it draws the whole precision envelope and not its
-values at 101 recalls, looks at all detections of a picture, computes IoU in float32, and takes the
-first of equal ones. What it ignores is the same.
 """
 
 from __future__ import annotations
