@@ -33,6 +33,7 @@ from edgefactory.pipelines.commands import (
     label_serve,
     label_status,
     prove,
+    recipe,
     release_build,
     release_publish,
     release_verify,
@@ -60,6 +61,7 @@ class Command(Protocol):
 
 TOP: Mapping[str, Command] = {
     "demo": demo,
+    "recipe": recipe,
     "train": train,
     "compress": compress,
     "prove": prove,
