@@ -145,8 +145,10 @@ class Feeder:
 
 def painted(picture: npt.NDArray[np.uint8], marks: Marks) -> Marks:
     """Paint the ignore regions of a picture grey, in place; gives the other marks."""
-    for x0, y0, x1, y1 in marks.boxes[marks.ignore]:
-        picture[max(int(y0), 0) : int(np.ceil(y1)), max(int(x0), 0) : int(np.ceil(x1))] = GREY
+    corners = np.maximum(marks.boxes[marks.ignore], 0)
+    lows, highs = np.floor(corners[:, :2]).astype(int), np.ceil(corners[:, 2:]).astype(int)
+    for (x0, y0), (x1, y1) in zip(lows, highs, strict=True):
+        picture[y0:y1, x0:x1] = GREY
     return marks.at(~marks.ignore)
 
 
