@@ -117,9 +117,7 @@ def test_an_error_in_a_thread_reaches_the_caller() -> None:
 
 
 def test_regions_that_teach_nothing_are_painted_for_losses_that_cannot_leave_them_out() -> None:
-    still = Recipe(
-        resolution=(32, 16), augment=Augment(scale=0, shift=0, brightness=0, offset=0)
-    )
+    still = Recipe(resolution=(32, 16), augment=Augment(scale=0, shift=0, brightness=0, offset=0))
     (painted_one,) = fed([[2]], still, paint=True)
     (plain,) = fed([[2]], still)
     assert isinstance(painted_one.targets, Targets)
