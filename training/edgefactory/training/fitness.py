@@ -32,6 +32,10 @@ def check_fitness(folder: Path, snapshot: Snapshot, recipe: Recipe) -> None:
             f"{folder} has 1 picture to train on; expected {_FEWEST} or more, and some hundreds "
             "for a good model"
         )
+    if recipe.devices > len(items):
+        raise InputError(
+            f"devices is {recipe.devices}, there are {len(items)} pictures to train on; lower it"
+        )
     if recipe.task != "detection" and len(snapshot.classes) < 2:
         raise InputError(
             f"{folder} knows one class, {snapshot.classes[0]!r}; a {recipe.task} needs two or more"

@@ -299,11 +299,13 @@ def _optimizer(
         ],
         lr=recipe.learning_rate,
     )
+    # A warm-up of exactly one step is none: OneCycleLR would divide by its length less one.
+    warmup = 0.0 if recipe.warmup * (steps + 1) == 1.0 else recipe.warmup
     schedule = OneCycleLR(
         optimizer,
         max_lr=recipe.learning_rate,
         total_steps=steps + 1,
-        pct_start=recipe.warmup,
+        pct_start=warmup,
         cycle_momentum=False,
     )
     return optimizer, schedule
