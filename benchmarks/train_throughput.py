@@ -95,7 +95,7 @@ def pairs(recipe: Any, data: Any, steps: int) -> Pairs:
     import torch
 
     from edgefactory.training.devices import fabric_for
-    from edgefactory.training.run import Run
+    from edgefactory.training.run import Run, begin
     from edgefactory.training.sampling import batches_an_epoch
 
     if recipe.threads:
@@ -104,7 +104,7 @@ def pairs(recipe: Any, data: Any, steps: int) -> Pairs:
     fabric.launch()
     found = Pairs()
     bare = _bare(recipe, data, fabric)
-    with Run(recipe, data, fabric) as ours:
+    with Run(recipe, data, fabric, begin(recipe, data.classes)) as ours:
         count = -(-(steps + _WARM) // batches_an_epoch(len(data.learned), recipe.batch))
         clock = Clock(found, bare)
         for _ in range(count):

@@ -45,6 +45,17 @@ def test_a_recipe_comes_back_from_json_and_yaml(tmp_path: Path) -> None:
     assert load_recipe(tmp_path / "recipe.yaml") == recipe
 
 
+def test_a_section_of_comments_alone_is_left_out() -> None:
+    assert recipe_from({"augment": None, "distil": None}, "mine.yaml") == Recipe()
+
+
+@pytest.mark.parametrize("number", ["1e-3", "1.0e-3", "0.001", ".001", "+1E-3"])
+def test_numbers_are_read_as_people_write_them(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(f"learning_rate: {number}\n")
+    assert load_recipe(path).learning_rate == 0.001
+
+
 @pytest.mark.parametrize("content", ["[1, 2]", "a: [", "epochs: 0"])
 def test_a_broken_recipe_file_is_named(tmp_path: Path, content: str) -> None:
     path = tmp_path / "recipe.yaml"

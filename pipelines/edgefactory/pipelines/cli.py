@@ -70,7 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(command: Command, args: argparse.Namespace) -> "Outcome":
     quiet.set_environment()
     quiet.set_logging(args.verbose)
-    if command.STAGE is None:
+    # `train SNAP` names its own folders and belongs to no workspace, as `train` alone does.
+    if command.STAGE is None or getattr(args, "snapshot", None) is not None:
         return command.run(args, Screen())
     from edgefactory.pipelines.running import StageRun
 

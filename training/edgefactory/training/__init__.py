@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from edgefactory.training.checkpoint import Checkpoint, load_checkpoint
     from edgefactory.training.evaluation.ap import ap50, ap50_bootstrap, ap50_difference
     from edgefactory.training.export import Exported, export_onnx
+    from edgefactory.training.fitting import fitted, task_of
     from edgefactory.training.graph import macs
     from edgefactory.training.metrics import (
         Detections,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         accuracy_difference,
     )
     from edgefactory.training.recipe import Augment, Recipe, load_recipe, recipe_from
+    from edgefactory.training.shipped import recipe_named, shipped_recipes, shipped_text
     from edgefactory.training.trainer import train
 
 __all__ = [
@@ -42,16 +44,22 @@ __all__ = [
     "ap50_bootstrap",
     "ap50_difference",
     "export_onnx",
+    "fitted",
     "load_checkpoint",
     "load_recipe",
     "macs",
     "recipe_from",
+    "recipe_named",
+    "shipped_recipes",
+    "shipped_text",
+    "task_of",
     "train",
 ]
 
 _MODULES = {
     "checkpoint": ("Checkpoint", "load_checkpoint"),
     "export": ("Exported", "export_onnx"),
+    "fitting": ("fitted", "task_of"),
     "graph": ("macs",),
     "metrics": (
         "Detections",
@@ -64,6 +72,7 @@ _MODULES = {
     ),
     "evaluation.ap": ("ap50", "ap50_bootstrap", "ap50_difference"),
     "recipe": ("Augment", "Recipe", "load_recipe", "recipe_from"),
+    "shipped": ("recipe_named", "shipped_recipes", "shipped_text"),
     "trainer": ("train",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -162,7 +162,8 @@ def write_checkpoint(
 ) -> None:
     """Fill an existing empty folder."""
     kept = {name: value.detach().cpu().contiguous() for name, value in sorted(weights.items())}
-    safetensors.torch.save_file(kept, folder / MODEL)
+    # Not save_file, which makes a file that none but its owner can read.
+    (folder / MODEL).write_bytes(safetensors.torch.save(kept))
     (folder / RECIPE).write_bytes(encode(lineage.recipe))
     (folder / METRICS).write_bytes(encode(metrics))
     (folder / LINEAGE).write_bytes(encode(lineage))

@@ -6,6 +6,7 @@ import logging
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -26,6 +27,8 @@ from edgefactory.datasets.workers import cores, spread
 from edgefactory.training.recipe import Recipe
 
 _POLL_SECONDS: Final = 0.2  # how often progress is looked for
+_LOST: Final = "by peer"  # what gloo says when another process is gone
+_HEARD_SECONDS: Final = 30.0
 
 Ranked = Callable[[Fabric, Progress | None], None]
 """What every process of a run does."""
@@ -134,6 +137,11 @@ def _rank(
         try:
             fabric = _launched(fabric_for(recipe, "ddp", count))
             work(fabric, (lambda *said: writer.send(said)) if rank == 0 else None)
+        except RuntimeError as error:
+            if _LOST in str(error):
+                # Another one has ended and says why; it is heard, and this one is ended then.
+                time.sleep(_HEARD_SECONDS)
+            raise
         finally:
             torch.distributed.destroy_process_group()
 

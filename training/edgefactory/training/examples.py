@@ -113,7 +113,8 @@ def load_pictures(
     kept = scratch / f"{name}.pictures" if scratch and np.prod(shape) > IN_MEMORY else None
     if kept is not None and kept.is_file() and kept.stat().st_size == np.prod(shape):
         # Made by an earlier run of the same snapshot and recipe; only where they lie is missing.
-        pictures: UInt8 = np.memmap(kept, np.uint8, "r", shape=shape)
+        # Copied where written to, which nobody does: torch warns of memory that is read-only.
+        pictures: UInt8 = np.memmap(kept, np.uint8, "c", shape=shape)
         return pictures, [placement(item.width, item.height, spec) for item in items]
     partial = kept.with_suffix(".partial") if kept else None
     with storage_errors(partial or folder):

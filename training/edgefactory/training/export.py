@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,10 +82,17 @@ def _traced(
 
 
 def _name_convolutions(model: onnx.ModelProto) -> None:
-    """Exporters number nodes; names that follow the network survive a change elsewhere in it."""
+    """Exporters number nodes; names that follow the network survive a change elsewhere in it.
+
+    Where a layer is used again, on another map, its name is followed by how often: engines refuse
+    two nodes of one name.
+    """
+    times: Counter[str] = Counter()
     for node in model.graph.node:
         if node.op_type in ("Conv", "Gemm"):
-            node.name = node.input[1].removeprefix("network.").removesuffix(".weight")
+            name = node.input[1].removeprefix("network.").removesuffix(".weight")
+            times[name] += 1
+            node.name = name if times[name] == 1 else f"{name}@{times[name]}"
 
 
 def _strip(model: onnx.ModelProto) -> None:

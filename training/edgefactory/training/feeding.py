@@ -190,5 +190,7 @@ class Feeder:
 
 def paint(pictures: UInt8, marks: Marks, of: Ints) -> None:
     """Paint the ignore regions of a batch [N,H,W,3] grey, in place."""
-    for number, (x0, y0, x1, y1) in zip(of[marks.ignore], marks.boxes[marks.ignore], strict=True):
-        pictures[number, int(y0) : int(np.ceil(y1)), int(x0) : int(np.ceil(x1))] = GREY
+    corners = np.maximum(marks.boxes[marks.ignore], 0)
+    lows, highs = np.floor(corners[:, :2]).astype(int), np.ceil(corners[:, 2:]).astype(int)
+    for number, (x0, y0), (x1, y1) in zip(of[marks.ignore], lows, highs, strict=True):
+        pictures[number, y0:y1, x0:x1] = GREY

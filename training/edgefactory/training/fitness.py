@@ -20,6 +20,8 @@ def check_fitness(folder: Path, snapshot: Snapshot, recipe: Recipe) -> None:
             f"{folder} is a snapshot for {snapshot.task}, the recipe's task is {recipe.task}, "
             f"which needs one for {wanted}; change the recipe's task or take other labels"
         )
+    if recipe.task == "temporal":
+        _check_sequences(folder, snapshot, recipe)
     items = snapshot.split("train")
     if not items:
         raise InputError(
@@ -30,11 +32,31 @@ def check_fitness(folder: Path, snapshot: Snapshot, recipe: Recipe) -> None:
             f"{folder} has 1 picture to train on; expected {_FEWEST} or more, and some hundreds "
             "for a good model"
         )
+    if recipe.devices > len(items):
+        raise InputError(
+            f"devices is {recipe.devices}, there are {len(items)} pictures to train on; lower it"
+        )
     if recipe.task != "detection" and len(snapshot.classes) < 2:
         raise InputError(
             f"{folder} knows one class, {snapshot.classes[0]!r}; a {recipe.task} needs two or more"
         )
     _check_classes(folder, snapshot, items)
+
+
+def _check_sequences(folder: Path, snapshot: Snapshot, recipe: Recipe) -> None:
+    """A network over time takes each row for a feature and each column for a step."""
+    signal = snapshot.signal
+    if signal is None:
+        raise InputError(
+            f"{folder} holds pictures, no sequences; make one by `edgefactory data import "
+            "sequences`, or take the task classification"
+        )
+    if recipe.resolution != (signal.steps, signal.rows):
+        width, height = recipe.resolution
+        raise InputError(
+            f"resolution is {width}x{height}, the sequences of {folder} have {signal.steps} steps "
+            f"of {signal.rows} features; set resolution: [{signal.steps}, {signal.rows}]"
+        )
 
 
 def _check_classes(folder: Path, snapshot: Snapshot, items: tuple[Item, ...]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import yaml
@@ -18,7 +19,7 @@ Share = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
 Positive = Annotated[float, msgspec.Meta(gt=0.0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0.0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
-Side = Annotated[int, msgspec.Meta(ge=8, le=4096)]
+Side = Annotated[int, msgspec.Meta(ge=1, le=4096)]
 Task = Literal["detection", "classification", "embedding", "temporal"]
 
 SPECIALIST: Final = "specialist"
@@ -122,18 +123,26 @@ def recipe_from(mapping: Mapping[str, object], where: str) -> Recipe:
     values that do not go together.
     """
     _refuse_unknown(mapping, Recipe, where)
+    given = dict(mapping)
     for key, struct in (("augment", Augment), ("distil", Distil)):
-        inner = mapping.get(key)
+        inner = given.get(key)
         if isinstance(inner, Mapping):
             _refuse_unknown(inner, struct, f"{where}.{key}")
+        elif inner is None:
+            given.pop(key, None)  # a section all of whose keys are comments
     try:
-        recipe = msgspec.convert(mapping, Recipe)
+        recipe = msgspec.convert(given, Recipe)
     except msgspec.ValidationError as error:
         raise InputError(f"{where}: {error}; correct that value") from error
     _check_task(recipe, where)
     _check_sides(recipe, where)
     _check_distil(recipe, where)
     return recipe
+
+
+def step_of(model: str) -> int:
+    """What both sides of a detector's resolution are multiples of: its coarsest stride."""
+    return 16 if model == SPECIALIST else 32
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -151,15 +160,32 @@ def read_mapping(path: Path) -> dict[str, object]:
             raw = stream.read(MAX_RECIPE_BYTES + 1)
         if len(raw) > MAX_RECIPE_BYTES:
             raise InputError(f"{path} is larger than {MAX_RECIPE_BYTES} bytes; expected a recipe")
-        data = yaml.safe_load(raw)
     except OSError as error:
         raise InputError(f"{path}: cannot read the recipe: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path} is not YAML or JSON: {reason}") from error
+    data = parse_yaml(raw, str(path))
     if not isinstance(data, dict):
         raise InputError(f"{path} holds {type(data).__name__}; expected a recipe's keys and values")
     return data
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads 1e-3 as a number, as YAML 1.2 and JSON do; PyYAML's 1.1 takes it for a text."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
+def parse_yaml(text: bytes | str, where: str) -> Any:
+    """What YAML or JSON says; `where` names the source. Raises InputError if it is neither."""
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{where} is not YAML or JSON: {reason}") from error
 
 
 def _check_task(recipe: Recipe, where: str) -> None:
@@ -179,7 +205,7 @@ def _check_task(recipe: Recipe, where: str) -> None:
 
 def _check_sides(recipe: Recipe, where: str) -> None:
     width, height = recipe.resolution
-    step = 16 if recipe.model == SPECIALIST else 32
+    step = step_of(recipe.model)
     if recipe.task == "detection" and (width % step or height % step):
         raise InputError(
             f"{where}: resolution is {width}x{height}; expected multiples of {step} for detection"

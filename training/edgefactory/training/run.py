@@ -55,6 +55,22 @@ class Data:
     unlabelled: Examples | None = None
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A network that has learned nothing here, and what it starts from, if from anything."""
+
+    network: Network
+    start: Start | None
+
+
+def begin(recipe: Recipe, classes: tuple[str, ...]) -> Begun:
+    """Raises InputError or MissingError for a model or weights that cannot be had."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        network = build(recipe, len(classes))
+    return Begun(network, started(network, recipe, classes))
+
+
 @dataclass
 class Progressed:
     """How far a run is. `step` and `loss` (a sum) are of the epoch under way."""
@@ -68,15 +84,10 @@ class Progressed:
 class Run:
     """A run under way; a context manager, for the threads that feed it."""
 
-    def __init__(self, recipe: Recipe, data: Data, fabric: Fabric) -> None:
-        """Raises InputError or MissingError for a model or weights that cannot be had."""
+    def __init__(self, recipe: Recipe, data: Data, fabric: Fabric, begun: Begun) -> None:
         self.recipe, self.data, self.fabric = recipe, data, fabric
-        self.done = Progressed()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
-            network = build(recipe, len(data.classes))
-        self.start: Start | None = started(network, recipe, data.classes)
-        network = network.to(memory_format=torch.channels_last)
+        self.done, self.start = Progressed(), begun.start
+        network = begun.network.to(memory_format=torch.channels_last)
         self._per_epoch = batches_an_epoch(len(data.learned), recipe.batch)
         optimizer, self._schedule = _optimizer(network, recipe, self.steps)
         self._network, self._optimizer = fabric.setup(network, optimizer)
@@ -131,7 +142,7 @@ class Run:
         """Train the next epoch, or the rest of one, and judge it.
 
         `after_step` is called with (steps done, steps of the run, text). Raises InputError when
-        the loss is no number or memory does not suffice.
+        the loss is no number.
         """
         number = len(self.done.curve)
         began, waited = time.monotonic(), 0.0
@@ -221,31 +232,19 @@ class Run:
         """One step."""
         if self.recipe.model != SPECIALIST:  # ours draw nothing by themselves
             torch.manual_seed(_mixed(self.recipe.seed, epoch, self.done.step))
-        try:
-            loss = self._loss(*batches)
-            value = float(loss.detach())
-            if not math.isfinite(value):
-                raise InputError(
-                    f"the loss is {value} in epoch {epoch + 1}; lower learning_rate "
-                    f"(now {self.recipe.learning_rate})"
-                )
-            self._optimizer.zero_grad()
-            self.fabric.backward(loss)
-            self.fabric.clip_gradients(
-                self._network,
-                self._optimizer,
-                max_norm=_LARGEST_GRADIENT,
-                error_if_nonfinite=False,
+        loss = self._loss(*batches)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise InputError(
+                f"the loss is {value} in epoch {epoch + 1}; lower learning_rate "
+                f"(now {self.recipe.learning_rate})"
             )
-            self._optimizer.step()
-        except (MemoryError, RuntimeError) as error:
-            if isinstance(error, MemoryError) or _is_memory(error):
-                width, height = self.recipe.resolution
-                raise InputError(
-                    f"memory does not suffice for a batch of {self.recipe.batch} pictures of "
-                    f"{width}x{height}; lower batch, resolution or width"
-                ) from error
-            raise
+        self._optimizer.zero_grad()
+        self.fabric.backward(loss)
+        self.fabric.clip_gradients(
+            self._network, self._optimizer, max_norm=_LARGEST_GRADIENT, error_if_nonfinite=False
+        )
+        self._optimizer.step()
         self._schedule.step()
         self._averaged.update_parameters(self._network.module)
         self.done.step += 1
@@ -302,11 +301,13 @@ def _optimizer(
         lr=recipe.learning_rate,
         fused=True,  # one pass over all weights: a quarter of the time
     )
+    # A warm-up of exactly one step is none: OneCycleLR would divide by its length less one.
+    warmup = 0.0 if recipe.warmup * (steps + 1) == 1.0 else recipe.warmup
     schedule = OneCycleLR(
         optimizer,
         max_lr=recipe.learning_rate,
         total_steps=steps + 1,
-        pct_start=recipe.warmup,
+        pct_start=warmup,
         cycle_momentum=False,
     )
     return optimizer, schedule
@@ -322,9 +323,3 @@ def _rows(raw: Any, rows: slice) -> Any:
 def _mixed(seed: int, epoch: int, step: int) -> int:
     """One number of three; two steps share it by chance alone."""
     return int(np.random.SeedSequence((seed, epoch, step)).generate_state(1)[0])
-
-
-def _is_memory(error: RuntimeError) -> bool:
-    """Whether torch ran out of memory: a kind of its own on GPUs, a text on processors."""
-    text = str(error)
-    return isinstance(error, torch.OutOfMemoryError) or "t allocate memory" in text

@@ -16,19 +16,20 @@ Floats = npt.NDArray[np.float64]
 def epoch_order(worth: Floats, seed: int, epoch: int) -> Ints:
     """The pictures of an epoch, as many as there are.
 
-    Alike in `worth` [n], each once; else each is drawn about worth/mean(worth) times: its whole
-    part for certain, the rest by chance, so that no picture is left out by bad luck alone.
+    Alike in `worth` [n], each once; else each is drawn worth/mean(worth) times: its whole part for
+    certain, and once more with the probability of the rest (systematic sampling: where the rests,
+    summed up in a random order, pass whole numbers).
     """
     chance = np.random.default_rng((seed, epoch))
     times = worth / worth.mean()
     if np.allclose(times, 1.0):
         return chance.permutation(len(worth))
     whole = np.floor(times).astype(np.int64)
-    sure = np.repeat(np.arange(len(worth)), whole)
-    left, rest = len(worth) - len(sure), times - whole
-    if left:
-        sure = np.append(sure, chance.choice(len(worth), left, replace=False, p=rest / rest.sum()))
-    return chance.permutation(sure)
+    left, mixed = len(worth) - int(whole.sum()), chance.permutation(len(worth))
+    summed = np.minimum(np.cumsum((times - whole)[mixed]), left)
+    summed[-1] = left  # which rounding may have missed
+    passed = np.diff(np.floor(summed + chance.random()), prepend=0.0) > 0
+    return chance.permutation(np.append(np.repeat(np.arange(len(worth)), whole), mixed[passed]))
 
 
 def epoch_batches(order: Ints, batch: int) -> Iterator[Ints]:

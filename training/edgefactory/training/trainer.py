@@ -33,9 +33,10 @@ from edgefactory.training.devices import share_out
 from edgefactory.training.distilling import with_soft_answers
 from edgefactory.training.examples import load_examples, load_unlabelled
 from edgefactory.training.fitness import check_fitness
+from edgefactory.training.memory import memory_errors
 from edgefactory.training.previews import preview
 from edgefactory.training.recipe import Recipe
-from edgefactory.training.run import Data, Run
+from edgefactory.training.run import Data, Run, begin
 from edgefactory.training.tracking import Tracker
 
 LOG: Final = "log.txt"
@@ -112,18 +113,20 @@ def _train(recipe: Recipe, places: Places, fabric: Fabric, progress: Progress | 
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     first = fabric.is_global_zero
-    data = load_data(recipe, places.snapshot, folder, progress) if first else None
-    fabric.barrier()  # what the first has laid into the scratch folder, the others find
-    data = data or load_data(recipe, places.snapshot, folder, None)
-    with torch.random.fork_rng(), Run(recipe, data, fabric) as run:
-        earlier = _restore(run, folder / _STATE)
-        tracking = places.tracking if first else None
-        with Tracker(tracking, f"edgefactory-{snapshot.name}", earlier) as tracker:
-            tracker.describe(recipe, snapshot.name, sha256)
-            _go_on(run, folder, tracker, progress)
-            if first:
-                _write(places.out, run, snapshot, sha256, tracker.run_id)
-                tracker.keep(places.out)
+    with memory_errors(recipe), torch.random.fork_rng():
+        begun = begin(recipe, snapshot.classes)
+        data = load_data(recipe, places.snapshot, folder, progress) if first else None
+        fabric.barrier()  # what the first has laid into the scratch folder, the others find
+        data = data or load_data(recipe, places.snapshot, folder, None)
+        with Run(recipe, data, fabric, begun) as run:
+            earlier = _restore(run, folder / _STATE)
+            tracking = places.tracking if first else None
+            with Tracker(tracking, f"edgefactory-{snapshot.name}", earlier) as tracker:
+                tracker.describe(recipe, snapshot.name, sha256)
+                _go_on(run, folder, tracker, progress)
+                if first:
+                    _write(places.out, run, snapshot, sha256, tracker.run_id)
+                    tracker.keep(places.out)
     fabric.barrier()
     if first:
         shutil.rmtree(folder, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import urllib.error
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -16,20 +17,16 @@ from torch import Tensor, nn
 from edge_runtime.contract import file_digest
 from edgefactory.datasets.errors import InputError, MissingError
 from edgefactory.training.checkpoint import MODEL, load_checkpoint
-from edgefactory.training.networks import Network
+from edgefactory.training.networks import Network, build
 from edgefactory.training.networks.anchored import AnchoredDetector
 from edgefactory.training.networks.backbones import Body, library_of
 from edgefactory.training.recipe import SPECIALIST, Recipe
 
 _LEAST: Final = 0.5  # of a network's weights must be found, or the file is for another model
-_PER_CLASS: Final = ("heat.weight", "heat.bias", "body.1.weight", "body.1.bias", "directions")
-_NO_HUB: Final = (
-    urllib.error.URLError,
-    OSError,
-    TimeoutError,
-    ValueError,
-    RuntimeError,
-)
+_HEAT: Final = "heat."  # of which a class has several rows, where others have one
+_NAMED: Final = 8  # classes that are named in a message
+_SAFE: Final = "model.safetensors"  # what a hub calls it
+_KNOCK_SECONDS: Final = 10.0  # for a hub to answer; its own client would try for a minute
 
 
 class Start(NamedTuple):
@@ -43,8 +40,9 @@ def started(network: Network, recipe: Recipe, classes: tuple[str, ...]) -> Start
     """Give an untrained network what the recipe's `weights` name; None where it names nothing.
 
     Weights are taken by name and shape. From a checkpoint the rows of classes that both know are
-    taken, whatever their order. Raises InputError when less than half of the network finds its
-    weights, MissingError when a file is not there or a hub cannot be reached.
+    taken, whatever their order, and other classes begin anew. Raises InputError when less than
+    half of the network finds its weights, MissingError when a file is not there or a hub cannot
+    be reached.
     """
     if recipe.weights == "none":
         return None
@@ -52,35 +50,58 @@ def started(network: Network, recipe: Recipe, classes: tuple[str, ...]) -> Start
         return _from_hub(network, recipe)
     path = Path(recipe.weights).expanduser()
     if path.is_dir():
-        return _from_checkpoint(network, path, classes)
+        return _from_checkpoint(network, recipe, path, classes)
     target = _library_part(network) if recipe.model != SPECIALIST else network
     return Start(_take(target, _read(path), str(path)), file_digest(path))
 
 
-def _from_checkpoint(network: Network, folder: Path, classes: tuple[str, ...]) -> Start:
+def _from_checkpoint(
+    network: Network, recipe: Recipe, folder: Path, classes: tuple[str, ...]
+) -> Start:
     checkpoint = load_checkpoint(folder)
-    state = _read(folder / MODEL)
-    own = network.state_dict()
-    for name in _PER_CLASS:
-        if name in state and name in own:
-            merged = _by_class(own[name], state[name], classes, checkpoint.classes)
-            if merged is not None:
+    known, state = checkpoint.classes, _read(folder / MODEL)
+    anew: tuple[str, ...] = ()
+    if known != classes:
+        anew = tuple(name for name in classes if name not in known)
+        own = network.state_dict()
+        for name in _of_classes(own, recipe, len(classes)):
+            theirs = state.pop(name, None)
+            merged = None if theirs is None else _by_class(name, own, theirs, (classes, known))
+            if merged is None:
+                anew = classes
+            else:
                 state[name] = merged
-    return Start(_take(network, state, str(folder)), checkpoint.sha256)
+    said = _take(network, state, str(folder))
+    if anew:
+        others = f" and {len(anew) - _NAMED} others" if len(anew) > _NAMED else ""
+        said += f"; classes that begin anew: {', '.join(anew[:_NAMED])}{others}"
+    return Start(said, checkpoint.sha256)
+
+
+def _of_classes(own: Mapping[str, Tensor], recipe: Recipe, classes: int) -> list[str]:
+    """The tensors whose shape depends on the number of classes: another would have other ones."""
+    other = build(recipe, classes + 1).state_dict()
+    return [name for name, value in own.items() if other[name].shape != value.shape]
 
 
 def _by_class(
-    own: Tensor, theirs: Tensor, classes: tuple[str, ...], known: tuple[str, ...]
+    name: str,
+    own: Mapping[str, Tensor],
+    theirs: Tensor,
+    classes: tuple[tuple[str, ...], tuple[str, ...]],
 ) -> Tensor | None:
-    """`own` with the rows of the classes that `theirs` knows; None where shapes do not allow it."""
-    each, their_each = len(own) / len(classes), len(theirs) / len(known)
-    if each != their_each or own.shape[1:] != theirs.shape[1:] or each != int(each):
+    """`own[name]` with the rows of the classes that `theirs` has too; None where it is not one
+    class after the other (torchvision's anchors mix them)."""
+    wanted, known = classes
+    made = own[name].clone()
+    rows = len(made) // len(wanted)
+    if rows * len(wanted) != len(made) or not (rows == 1 or name.startswith(_HEAT)):
         return None
-    rows = int(each)
-    made = own.clone()
-    for place, name in enumerate(classes):
-        if name in known:
-            at = known.index(name)
+    if theirs.shape != (rows * len(known), *made.shape[1:]):
+        return None
+    for place, class_ in enumerate(wanted):
+        if class_ in known:
+            at = known.index(class_)
             made[place * rows : (place + 1) * rows] = theirs[at * rows : (at + 1) * rows]
     return made
 
@@ -92,7 +113,7 @@ def _from_hub(network: Network, recipe: Recipe) -> Start:
     where = f"weights of {recipe.model}"
     try:
         state = _timm_state(name) if library == "timm" else _torchvision_state(name)
-    except _NO_HUB as error:
+    except (OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:160]
         raise MissingError(
             f"{where} cannot be fetched ({reason}); fetch them where there is a network and give "
@@ -104,18 +125,39 @@ def _from_hub(network: Network, recipe: Recipe) -> Start:
 def _torchvision_state(name: str) -> dict[str, Tensor]:
     import torchvision
 
-    weights = torchvision.models.get_model_weights(name).DEFAULT
+    url = torchvision.models.get_model_weights(name).DEFAULT.url
+    if not Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2]).is_file():
+        _knock(url)
     found: dict[str, Tensor] = torch.hub.load_state_dict_from_url(
-        weights.url, map_location="cpu", check_hash=True, progress=False, weights_only=True
+        url, map_location="cpu", check_hash=True, progress=False, weights_only=True
     )
     return found
 
 
 def _timm_state(name: str) -> dict[str, Tensor]:
     import timm
+    from huggingface_hub import constants, try_to_load_from_cache
 
-    found: dict[str, Tensor] = timm.create_model(name, pretrained=True).state_dict()
+    config = timm.get_pretrained_cfg(name)
+    if config is None or not config.hf_hub_id:
+        raise ValueError(f"timm names none for {name}")
+    kept = try_to_load_from_cache(config.hf_hub_id, _SAFE, cache_dir=constants.HF_HUB_CACHE)
+    if not isinstance(kept, str):
+        _knock(constants.ENDPOINT)
+    overlay = {"file": kept} if isinstance(kept, str) else None
+    made = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay)
+    found: dict[str, Tensor] = made.state_dict()
     return found
+
+
+def _knock(url: str) -> None:
+    """Raise OSError unless a server answers, whatever it says."""
+    request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - a library names it
+    try:
+        with urllib.request.urlopen(request, timeout=_KNOCK_SECONDS):  # noqa: S310 - see above
+            return
+    except urllib.error.HTTPError:
+        return
 
 
 def _library_part(network: Network) -> nn.Module:

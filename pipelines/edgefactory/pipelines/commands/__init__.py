@@ -34,6 +34,7 @@ from edgefactory.pipelines.commands import (
     label_serve,
     label_status,
     prove,
+    recipe,
     release_build,
     release_publish,
     release_verify,
@@ -61,6 +62,7 @@ class Command(Protocol):
 
 TOP: Mapping[str, Command] = {
     "demo": demo,
+    "recipe": recipe,
     "train": train,
     "compress": compress,
     "prove": prove,

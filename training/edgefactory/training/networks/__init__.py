@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
+from edgefactory.datasets.errors import InputError
+from edgefactory.training.memory import is_memory
 from edgefactory.training.networks.anchored import AnchoredDetector, detectors
 from edgefactory.training.networks.backbone_detector import BackboneDetector
 from edgefactory.training.networks.backbones import library_of, pyramid, scored_body
@@ -21,9 +24,28 @@ __all__ = ["Graph", "Network", "build", "folded"]
 def build(recipe: Recipe, classes: int) -> Network:
     """An untrained network of the recipe for that number of classes.
 
-    Raises InputError for a model that is not known or does not fit the task, MissingError where
-    its library is not installed.
+    Raises InputError for a model that is not known or fits neither task nor resolution,
+    MissingError where its library is not installed.
     """
+    if recipe.model == SPECIALIST:
+        return _made(recipe, classes)
+    width, height = recipe.resolution
+    try:
+        network = _made(recipe, classes)
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, 3, height, width))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        if is_memory(error):
+            raise
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(
+            f"model {recipe.model} does not take pictures of {width}x{height}: {reason}; change "
+            "resolution, or take another model"
+        ) from error
+    return network.train()
+
+
+def _made(recipe: Recipe, classes: int) -> Network:
     if recipe.task == "detection":
         return _detector(recipe, classes)
     if recipe.task == "embedding":

@@ -16,7 +16,7 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import box_iou
 
 from edgefactory.datasets.errors import InputError
-from edgefactory.training.networks.backbones import check_name, imagenet_levels
+from edgefactory.training.networks.backbones import check_name, levels_of
 from edgefactory.training.networks.base import Network
 from edgefactory.training.targets import Targets
 
@@ -65,7 +65,8 @@ class AnchoredDetector(Network):
                 "take one stage, as torchvision/fcos_resnet50_fpn"
             )
         self.detections, self.background = detections, int(background)
-        self.levels = imagenet_levels()
+        # Those of SSD expect other grey levels than torchvision's other weights.
+        self.levels = levels_of(model.transform.image_mean, model.transform.image_std)
         self.model = model
         self.size = size
         self.anchors: Tensor

@@ -128,8 +128,8 @@ def _extracted(model: str, net: nn.Module, size: tuple[int, int]) -> Pyramid:
 
 
 def imagenet_levels() -> Levels:
-    """As all of torchvision's weights expect their pixels."""
-    return _levels(*_IMAGENET)
+    """As the weights of torchvision's classifiers expect their pixels."""
+    return levels_of(*_IMAGENET)
 
 
 def _no_maps(model: str) -> InputError:
@@ -155,10 +155,10 @@ def _timm(name: str, **options: Any) -> Any:
 
 def _timm_levels(made: Any) -> Levels:
     config = made.pretrained_cfg
-    return _levels(tuple(config["mean"]), tuple(config["std"]))
+    return levels_of(config["mean"], config["std"])
 
 
-def _levels(mean: tuple[float, ...], deviation: tuple[float, ...]) -> Levels:
+def levels_of(mean: Sequence[float], deviation: Sequence[float]) -> Levels:
     """Levels for a mean and deviation of pixels in 0..1."""
     middle, spread = ([255 * value for value in values] for values in (mean, deviation))
     return Levels((middle[0], middle[1], middle[2]), (spread[0], spread[1], spread[2]))

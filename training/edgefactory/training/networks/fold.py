@@ -33,7 +33,8 @@ def folded(network: Network) -> Network:
 
 def _fold_rows(row: nn.Sequential) -> None:
     for place, (conv, norm) in enumerate(pairwise(list(row))):
-        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+        # timm's subclasses of a norm do more than normalise, so they stay.
+        if isinstance(conv, nn.Conv2d) and type(norm) is nn.BatchNorm2d:
             row[place] = fuse_conv_bn_eval(conv, norm)
             row[place + 1] = nn.Identity()
 
