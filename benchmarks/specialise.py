@@ -38,9 +38,11 @@ CCTV: Final[dict[str, object]] = {
 FACE: Final[dict[str, object]] = {
     "task": "detection",
     "resolution": [176, 144],
+    "depth": 2,
     "epochs": 80,
     "batch": 8,
-    "augment": {"flip": 0.5, "scale": 0.3, "shift": 0.25},
+    "threads": 1,
+    "augment": {"flip": 0.5, "scale": 0.5, "shift": 0.3},
 }
 DIGITS: Final[dict[str, object]] = {
     "task": "classification",

@@ -13,9 +13,11 @@ import msgspec
 import pytest
 import yaml
 
+from edgefactory.datasets import Item, Snapshot
 from edgefactory.datasets.errors import InputError
 from edgefactory.training import (
     Recipe,
+    fitted,
     recipe_from,
     recipe_named,
     shipped_recipes,
@@ -92,7 +94,10 @@ def test_what_a_comment_gives_as_the_default_is_the_default(task: str) -> None:
 
 def test_the_scene_specialist_is_what_the_demo_trains() -> None:
     demo = yaml.safe_load((ROOT / "params.yaml").read_text())["train"]
-    assert recipe_from(recipe_named("scene-specialist"), "recipe") == recipe_from(demo, "demo")
+    frame = Item("0" * 64, "images/0.png", 768, 576, "clip", 0, 0.0, "train", ())
+    clip = Snapshot("clip", "detection", ("person",), "human", None, (frame,))
+    found = fitted(recipe_named("scene-specialist"), clip)
+    assert recipe_from(found, "recipe") == recipe_from(demo, "demo")
 
 
 def test_a_recipe_may_be_a_file(tmp_path: Path) -> None:

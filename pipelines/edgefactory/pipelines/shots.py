@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,9 @@ LONGEST: Final = 420  # pixels of a shown picture's longer side
 SMALL: Final = 64  # pixels of a side below which a picture is shown with its pixels in sight
 AROUND: Final = 2.2  # how many times its size is shown around a box
 LEAST: Final = 120.0  # pixels that are shown around a small box, at least
+
+Kinded = tuple[str, Box]
+"""A box and its kind, a class of page.css."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +45,16 @@ class Shot:
     small: bool
 
 
-def shot(folder: Path, item: Item, boxes: Mapping[str, Box]) -> Shot:
-    """The item of the snapshot in `folder`, with `boxes` by their kinds (classes of page.css)."""
+def shot(folder: Path, item: Item, boxes: Collection[Kinded], *, whole: bool = False) -> Shot:
+    """The item of the snapshot in `folder` around `boxes`, or the whole of it."""
     pixels = load_picture(folder, item)
-    view = _view(list(boxes.values()), item.width, item.height)
+    shown = [] if whole else [box for _, box in boxes]
+    view = _view(shown, item.width, item.height)
     x, y, width, height = view
     image = Image.fromarray(pixels[y : y + height, x : x + width])
     image.thumbnail((LONGEST, LONGEST), Image.Resampling.BILINEAR)
     marks = [
-        Mark(kind, box[0] - x, box[1] - y, box[2] - box[0], box[3] - box[1])
-        for kind, box in boxes.items()
+        Mark(kind, box[0] - x, box[1] - y, box[2] - box[0], box[3] - box[1]) for kind, box in boxes
     ]
     where = item.name or f"{item.source}, frame {item.frame}"
     if item.name is None and item.frame is None:

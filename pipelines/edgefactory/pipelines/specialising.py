@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-import msgspec
 from msgspec import Struct
 
 from edge_runtime.contract import digest, encode
+from edgefactory.compress.comparing import Comparison, compare
 from edgefactory.datasets import (
     AutoLabelSettings,
     Progress,
@@ -27,7 +28,7 @@ from edgefactory.datasets import (
     snapshot_digest,
     split,
 )
-from edgefactory.datasets.errors import InputError
+from edgefactory.datasets.errors import InputError, MissingError
 from edgefactory.datasets.files import file_sha256, write_file
 from edgefactory.datasets.formats import FORMS, ImportSettings, import_data_set, import_video
 from edgefactory.datasets.manifest import MANIFEST
@@ -36,7 +37,7 @@ from edgefactory.datasets.teachers import EngineSettings, open_teacher, parse_te
 from edgefactory.datasets.tight_labels import tighten
 
 if TYPE_CHECKING:
-    from edgefactory.compress.comparing import Comparison
+    from edgefactory.compress.models import Model
     from edgefactory.training import Recipe
 
 RESULT: Final = "specialise.json"
@@ -82,7 +83,7 @@ class Specialised(Struct, frozen=True, forbid_unknown_fields=True):
     parameters: int
     bytes: int
     macs: int
-    comparison: dict[str, object]
+    comparison: Comparison
 
 
 def specialise(
@@ -94,17 +95,20 @@ def specialise(
     steps raise: InputError, MissingError, StorageError.
     """
     steps = _Steps(wishes.out)
+    _check_early(wishes, fit)
     labelled = _labelled(wishes, steps, progress)
     progress(0, 0, "starting to train")
     from edgefactory.training import export_onnx, load_checkpoint, train
 
     recipe = fit(labelled)
     checkpoint = wishes.out / "checkpoint"
+    scratch = wishes.out / ".training"
     steps.once(
         checkpoint,
         [snapshot_digest(labelled), encode(recipe).decode()],
-        lambda: train(recipe, labelled, checkpoint, wishes.out / ".scratch", progress, tracking),
+        lambda: train(recipe, labelled, checkpoint, scratch, progress, tracking),
     )
+    shutil.rmtree(scratch, ignore_errors=True)
     trained = load_checkpoint(checkpoint)
     exported = export_onnx(checkpoint, wishes.out / "model.onnx")
     made = Specialised(
@@ -116,10 +120,29 @@ def specialise(
         parameters=trained.lineage.parameters,
         bytes=exported.bytes,
         macs=exported.macs,
-        comparison=msgspec.to_builtins(_compared(wishes, labelled, progress)),
+        comparison=compare(*opened(wishes), labelled, progress),
     )
     write_file(wishes.out / RESULT, encode(made))
     return made
+
+
+def labelled_folder(wishes: Wishes) -> Path:
+    """Where the snapshot lies that the specialist learns from."""
+    return wishes.out / ("tight" if wishes.tighten else "labelled")
+
+
+def _check_early(wishes: Wishes, fit: Fit) -> None:
+    """What can be known before the long work is. Raises InputError or MissingError."""
+    source = wishes.source
+    if not source.exists():
+        raise MissingError(f"{source} is not there; expected a video, pictures or a snapshot")
+    if (source / MANIFEST).is_file():
+        recipe = fit(source)
+        if recipe.task not in ("detection", "classification"):
+            raise InputError(
+                f"a specialist is a detector or a classifier, which can be compared with its "
+                f"teacher; the recipe is for {recipe.task}"
+            )
 
 
 def _labelled(wishes: Wishes, steps: _Steps, progress: Progress) -> Path:
@@ -127,6 +150,12 @@ def _labelled(wishes: Wishes, steps: _Steps, progress: Progress) -> Path:
     spec = parse_teacher(wishes.teacher, wishes.classes)
     teacher = open_teacher(spec)  # before long work: it may not be there
     raw = _raw(wishes, teacher.classes, steps, progress)
+    classes = read_manifest(raw).classes
+    if tuple(classes) != tuple(teacher.classes):
+        raise InputError(
+            f"{raw} has the classes {', '.join(classes[:8])}, the teacher knows "
+            f"{', '.join(teacher.classes[:8])}; they must be the same, in order (`data remap`)"
+        )
     engine = _engine()
     precision = native_precision() if engine == "openvino" else "f32"
     settings = AutoLabelSettings(
@@ -138,9 +167,9 @@ def _labelled(wishes: Wishes, steps: _Steps, progress: Progress) -> Path:
     key = [snapshot_digest(raw), wishes.teacher, teacher.digest, repr(wishes.verdicts)]
     labelled = wishes.out / "labelled"
     steps.once(labelled, key, lambda: auto_label(settings, raw, labelled, progress))
+    tight = labelled_folder(wishes)
     if not wishes.tighten:
         return labelled
-    tight = wishes.out / "tight"
     steps.once(tight, [snapshot_digest(labelled)], lambda: tighten(labelled, tight, progress))
     return tight
 
@@ -152,7 +181,8 @@ def _raw(wishes: Wishes, classes: tuple[str, ...], steps: _Steps, progress: Prog
         return _divided(source, wishes, steps)
     settings = ImportSettings(task="detection", classes=classes)
     if source.is_dir():
-        names = sorted(str(path.relative_to(source)) for path in source.rglob("*"))
+        files = [(path, path.stat()) for path in sorted(source.rglob("*")) if path.is_file()]
+        names = [f"{path}\0{about.st_size}\0{about.st_mtime_ns}" for path, about in files]
         form = FORMS["pictures"]
         steps.once(raw, names, lambda: import_data_set(form, source, raw, settings, progress))
     else:
@@ -174,15 +204,13 @@ def _divided(folder: Path, wishes: Wishes, steps: _Steps) -> Path:
     return divided
 
 
-def _compared(wishes: Wishes, labelled: Path, progress: Progress) -> Comparison:
-    """Both on one engine, f32, one thread."""
+def opened(wishes: Wishes) -> tuple[Model, Model]:
+    """Specialist and teacher, on one engine, f32, one thread."""
     from edgefactory.compress import Opening, open_model
-    from edgefactory.compress.comparing import compare
 
     engine = _engine()
     specialist = open_model(str(wishes.out / "model.onnx"), Opening(engine=engine))
-    master = open_model(wishes.teacher, Opening(engine=engine, classes=wishes.classes))
-    return compare(specialist, master, labelled, progress)
+    return specialist, open_model(wishes.teacher, Opening(engine=engine, classes=wishes.classes))
 
 
 def _engine() -> Literal["openvino", "onnxruntime"]:

@@ -9,6 +9,8 @@ from msgspec.inspect import StructType, type_info
 
 from edge_runtime import contract
 from edgefactory import datasets
+from edgefactory.compress import comparing
+from edgefactory.pipelines import specialising
 from edgefactory.pipelines.report import schema
 from edgefactory.training.evaluation import document
 
@@ -18,8 +20,8 @@ ROW = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
 
 
 def struct(name: str) -> StructType:
-    """The struct called `name`, in the contract, the datasets, the summary or an evaluation."""
-    modules = (contract, datasets, schema, document)
+    """The struct called `name`, in one of the modules that define formats."""
+    modules = (contract, datasets, schema, document, specialising, comparing)
     found = next(getattr(module, name) for module in modules if hasattr(module, name))
     assert issubclass(found, msgspec.Struct)
     info = type_info(found)

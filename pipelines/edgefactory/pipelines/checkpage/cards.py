@@ -27,7 +27,7 @@ def card(folder: Path, finding: Finding, items: Mapping[str, Item]) -> Card:
     for place, item_id in enumerate(finding.items):
         item = items[item_id]
         boxes = _boxes(finding, item) if place == 0 else {}
-        shots.append(shot(folder, item, boxes))
+        shots.append(shot(folder, item, boxes.items()))
     return Card(finding.text, tuple(shots), finding.items)
 
 

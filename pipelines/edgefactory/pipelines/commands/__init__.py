@@ -40,6 +40,7 @@ from edgefactory.pipelines.commands import (
     release_verify,
     report,
     snapshot,
+    specialise,
     train,
 )
 from edgefactory.pipelines.outcome import Outcome
@@ -64,6 +65,7 @@ TOP: Mapping[str, Command] = {
     "demo": demo,
     "recipe": recipe,
     "train": train,
+    "specialise": specialise,
     "compress": compress,
     "prove": prove,
     "evaluate": evaluate,

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefactory.pipelines.outcome import Outcome
+from edgefactory.pipelines.recipes import chosen_recipe, recipe_options
 from edgefactory.pipelines.screen import Screen
 
 if TYPE_CHECKING:
-    from edgefactory.training import Checkpoint, Recipe
+    from edgefactory.training import Checkpoint
 
 HELP = "train a model on a snapshot"
 STAGE: str | None = "train"
@@ -33,16 +34,7 @@ def options(parser: ArgumentParser) -> None:
         "snapshot", metavar="SNAP", nargs="?", help="the folder of a snapshot (default: the stage)"
     )
     parser.add_argument("--out", metavar="DIR", help="the checkpoint's folder")
-    parser.add_argument(
-        "--recipe", metavar="NAME|FILE", help="one that ships, or a file (default: by the snapshot)"
-    )
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="a value of the recipe, as epochs=60 or augment.flip=0.5; give it again for more",
-    )
+    recipe_options(parser)
     parser.add_argument(
         "--tracking", metavar="URI", help="an MLflow store, as sqlite:///FILE; none records nothing"
     )
@@ -92,12 +84,13 @@ def _stage(args: Namespace, screen: Screen) -> Outcome:
 def _named(args: Namespace, screen: Screen) -> Outcome:
     import shutil
 
+    from edgefactory.datasets import read_snapshot
     from edgefactory.datasets.files import require_replaceable
     from edgefactory.pipelines.tracking import tracking_beside
 
     out = Path(args.out).resolve()
     require_replaceable(out, "model.safetensors")
-    recipe = _recipe(args)
+    recipe = chosen_recipe(args, read_snapshot(Path(args.snapshot)))
     scratch, tracking = out.with_name(f".{out.name}.training"), tracking_beside(out, args.tracking)
     screen.progress(0, 0, "starting up")
     from edgefactory.training import train
@@ -106,17 +99,6 @@ def _named(args: Namespace, screen: Screen) -> Outcome:
     shutil.rmtree(scratch, ignore_errors=True)
     _tell(checkpoint, args.out, tracking, screen)
     return _outcome(checkpoint)
-
-
-def _recipe(args: Namespace) -> "Recipe":
-    from edgefactory.datasets import read_snapshot
-    from edgefactory.pipelines.overrides import overridden
-    from edgefactory.training import fitted, recipe_from, recipe_named, task_of
-
-    snapshot = read_snapshot(Path(args.snapshot))
-    name = args.recipe or task_of(snapshot)
-    wanted = overridden(recipe_named(name), args.set)
-    return recipe_from(fitted(wanted, snapshot), f"{name} with --set" if args.set else name)
 
 
 def _tell(checkpoint: "Checkpoint", out: str, tracking: str | None, screen: Screen) -> None:

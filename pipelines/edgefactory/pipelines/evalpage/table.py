@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from edgefactory.pipelines.consoles import tables_console
 from edgefactory.pipelines.evalpage import wording
 from edgefactory.training.evaluation import Evaluation, Slice
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-PLAIN_WIDTH: Final = 100  # columns where there is no terminal to ask
 MOST_ROWS: Final = 12  # slices of a kind; the file has them all
 
 
 def print_evaluation(found: Evaluation) -> None:
     """Print the figures, the slices and what else there is to know, to stdout."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(width=PLAIN_WIDTH, highlight=False)
+    console = tables_console()
     model = found.model
     console.print(
         f"{wording.called(found)}, {model.task}, by {model.engine} {model.engine_version} in "

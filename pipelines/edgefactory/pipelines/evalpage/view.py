@@ -180,10 +180,10 @@ def _card(mistake: Mistake, folder: Path, items: Mapping[str, Item]) -> Card:
         boxes["miss" if mistake.found_box is None else "truth"] = mistake.truth_box
     if mistake.found_box:
         boxes["false"] = mistake.found_box
-    shots = [shot(folder, items[mistake.item], boxes)]
+    shots = [shot(folder, items[mistake.item], boxes.items())]
     ids = [mistake.item]
     if mistake.other is not None:
-        shots.append(shot(folder, items[mistake.other], {}))
+        shots.append(shot(folder, items[mistake.other], ()))
         ids.append(mistake.other)
     return Card(_says(mistake), tuple(shots), tuple(ids))
 
