@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         accuracy_bootstrap,
         accuracy_difference,
     )
-    from edgefactory.training.recipe import Augment, Recipe, load_recipe, recipe_from
+    from edgefactory.training.recipe import Augment, Distil, Recipe, load_recipe, recipe_from
     from edgefactory.training.shipped import recipe_named, shipped_recipes, shipped_text
     from edgefactory.training.trainer import train
 
@@ -33,6 +33,7 @@ __all__ = [
     "Checkpoint",
     "Detections",
     "Difference",
+    "Distil",
     "Exported",
     "Interval",
     "Recipe",
@@ -71,7 +72,7 @@ _MODULES = {
         "accuracy_difference",
     ),
     "evaluation.ap": ("ap50", "ap50_bootstrap", "ap50_difference"),
-    "recipe": ("Augment", "Recipe", "load_recipe", "recipe_from"),
+    "recipe": ("Augment", "Distil", "Recipe", "load_recipe", "recipe_from"),
     "shipped": ("recipe_named", "shipped_recipes", "shipped_text"),
     "trainer": ("train",),
 }
