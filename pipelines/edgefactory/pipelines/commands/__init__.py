@@ -40,6 +40,7 @@ from edgefactory.pipelines.commands import (
     report,
     snapshot,
     train,
+    tune,
 )
 from edgefactory.pipelines.outcome import Outcome
 from edgefactory.pipelines.screen import Screen
@@ -62,6 +63,7 @@ class Command(Protocol):
 TOP: Mapping[str, Command] = {
     "demo": demo,
     "train": train,
+    "tune": tune,
     "compress": compress,
     "prove": prove,
     "evaluate": evaluate,
