@@ -11,15 +11,18 @@ from edge_runtime import contract
 from edgefactory import datasets
 from edgefactory.pipelines.report import schema
 from edgefactory.training.evaluation import document
+from edgefactory.training.tuning import costs, space
+from edgefactory.training.tuning import document as tuning
 
 FORMATS = Path(__file__).parents[3] / "docs" / "formats"
 PAGES = sorted(path.stem for path in FORMATS.glob("*.md") if path.stem != "README")
 ROW = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
 
 
-def struct(name: str) -> StructType:
-    """The struct called `name`, in the contract, the datasets, the summary or an evaluation."""
-    modules = (contract, datasets, schema, document)
+def struct(name: str, page: str) -> StructType:
+    """The struct `name`: a search's own, or of contract, datasets, summary or evaluation."""
+    searching = (tuning, costs, space) if page == "tune" else ()
+    modules = (*searching, contract, datasets, schema, document)
     found = next(getattr(module, name) for module in modules if hasattr(module, name))
     assert issubclass(found, msgspec.Struct)
     info = type_info(found)
@@ -38,14 +41,14 @@ def test_a_page_names_every_key_and_no_other(page: str) -> None:
     sections = (FORMATS / f"{page}.md").read_text(encoding="utf-8").split("\n## ")[1:]
     assert sections
     for section in sections:
-        assert ROW.findall(section) == keys(struct(section.partition("\n")[0]))
+        assert ROW.findall(section) == keys(struct(section.partition("\n")[0], page))
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_defaults_and_literals_are_told(page: str) -> None:
     for section in (FORMATS / f"{page}.md").read_text(encoding="utf-8").split("\n## ")[1:]:
         rows = {name: line for line in section.splitlines() for name in ROW.findall(line)}
-        for field in struct(section.partition("\n")[0]).fields:
+        for field in struct(section.partition("\n")[0], page).fields:
             told = rows[field.encode_name]
             assert field.required == ("default:" not in told and "may be left out" not in told)
             if isinstance(field.type, msgspec.inspect.LiteralType):

@@ -59,20 +59,20 @@ def climbs_in(lines: Sequence[object]) -> list[Climb]:
 
 
 def test_it_finds_better_than_it_began_with_and_within_the_budget(tmp_path: Path) -> None:
-    for seed in range(5):
+    for seed in range(3):
         world = World()
-        climbs = climbs_in(searched(world, tmp_path, 600, seed))
+        climbs = climbs_in(searched(world, tmp_path, 300, seed))
         best = best_of(climbs)[0]
         start = latest(climbs)[FIRST]
         assert start.state == "complete"
         assert worth(SPACE.recipe(best.values)) > worth(SPACE.recipe(start.values)) + 0.02
         assert all(measured.learning_rate == 0.004 for measured in world.measured)
-        known = {m.resolution + (m.width, m.depth) for m in world.measured}
-        trained = {j.recipe.resolution + (j.recipe.width, j.recipe.depth) for j in world.trained}
-        assert trained <= known
+        known = {(*m.resolution, m.width, m.depth) for m in world.measured}
+        recipes = [job.recipe for job in world.trained]
+        assert {(*r.resolution, r.width, r.depth) for r in recipes} <= known
 
 
-@pytest.mark.parametrize("seconds", [40.0, 100.0, 300.0, 1000.0])
+@pytest.mark.parametrize("seconds", [40.0, 100.0, 300.0])
 def test_the_time_is_kept_with_what_comes_after(tmp_path: Path, seconds: float) -> None:
     world = World()
     lines = searched(world, tmp_path, seconds)
@@ -89,7 +89,7 @@ def test_the_same_seed_does_the_same(tmp_path: Path) -> None:
 
 def test_most_are_stopped_early_and_nobody_is_trained_twice(tmp_path: Path) -> None:
     world = World()
-    climbs = climbs_in(searched(world, tmp_path, 600))
+    climbs = climbs_in(searched(world, tmp_path, 400))
     ends = latest(climbs).values()
     assert sum(c.state == "waiting" for c in ends) > sum(c.state == "complete" for c in ends)
     assert len({tuple(c.values.items()) for c in ends}) == len(ends)
@@ -97,9 +97,9 @@ def test_most_are_stopped_early_and_nobody_is_trained_twice(tmp_path: Path) -> N
     assert len(set(steps)) == len(steps)
 
 
-@pytest.mark.parametrize("after", [1, 4, 17])
+@pytest.mark.parametrize("after", [1, 9])
 def test_what_is_killed_goes_on_as_if_nothing_had_been(tmp_path: Path, after: int) -> None:
-    whole = climbs_in(searched(World(), tmp_path, 400))
+    whole = climbs_in(searched(World(), tmp_path, 250))
     lines: list[object] = []
     world = World()
     calls = 0
@@ -112,9 +112,9 @@ def test_what_is_killed_goes_on_as_if_nothing_had_been(tmp_path: Path, after: in
         return world.train(job)
 
     with pytest.raises(Killed):
-        search_of(world, tmp_path, 400, lines).run(in_turn, lambda: deadly)
+        search_of(world, tmp_path, 250, lines).run(in_turn, lambda: deadly)
     assert isinstance(lines[-1], Begun)
-    search_of(world, tmp_path, 400, lines).run(in_turn, lambda: world.train)
+    search_of(world, tmp_path, 250, lines).run(in_turn, lambda: world.train)
     assert climbs_in(lines) == whole
 
 
@@ -133,7 +133,7 @@ def test_several_at_once_find_something_too(tmp_path: Path) -> None:
             yield done, work(done)
 
     lines: list[object] = []
-    search_of(world, tmp_path, 600, lines).run(three, lambda: world.train)
+    search_of(world, tmp_path, 300, lines).run(three, lambda: world.train)
     best = best_of(climbs_in(lines))[0]
     assert worth(SPACE.recipe(best.values)) > worth(SPACE.recipe(SPACE.begin))
 

@@ -104,7 +104,7 @@ def test_values_are_laid_over_the_start() -> None:
     recipe = space.recipe({"width": 48, "augment.shift": 0.2})
     assert (recipe.width, recipe.augment.shift, recipe.augment.scale) == (48, 0.2, 0.2)
     assert read(recipe, "augment.shift") == 0.2
-    with pytest.raises(InputError, match="did you mean 'augment.flip'"):
+    with pytest.raises(InputError, match=r"did you mean 'augment\.flip'"):
         overlaid(Recipe(), {"augmnt.flip": 1}, "--set")
 
 
