@@ -17,6 +17,8 @@ import label_bound
 import label_next
 import main_job
 import snapshot_scale
+import specialise
+import train_throughput
 from measured import Measured
 
 
@@ -36,6 +38,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "label-next": label_next,
     "main-job": main_job,
     "snapshot-scale": snapshot_scale,
+    "specialise": specialise,
+    "train-throughput": train_throughput,
 }
 
 BROKEN = 4

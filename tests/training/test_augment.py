@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 from torchvision import tv_tensors
 
 from edgefactory.training import Augment
-from edgefactory.training.augment import Change, Window, _seen, change, draw, lit, moved, view
+from edgefactory.training.augment import (
+    DICE,
+    Change,
+    Window,
+    _seen,
+    change,
+    draw,
+    lit,
+    moved,
+    view,
+    views,
+)
 from edgefactory.training.targets import Marks, joined
 
 HEIGHT, WIDTH = 60, 80
@@ -44,6 +55,11 @@ def bright_extent(picture: UInt8) -> npt.NDArray[np.float32]:
     rows, columns = np.nonzero(picture.mean(axis=2) > 127)
     ends = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
     return np.array(ends, np.float32)
+
+
+def dice(seed: int) -> list[float]:
+    found: list[float] = np.random.default_rng(seed).random(DICE).tolist()
+    return found
 
 
 def by(window: Window) -> Change:
@@ -115,6 +131,18 @@ def test_each_picture_of_a_batch_is_moved_by_its_own_change() -> None:
     assert boxes == [[10, 15, 30, 45], [20, 10, 40, 40], [1, 0, 3, 0]]
 
 
+@given(st.lists(WINDOWS, min_size=1, max_size=4))
+def test_a_batch_is_moved_at_once_as_its_pictures_one_by_one(windows: list[Window]) -> None:
+    """Up to half a pixel at a border, on a picture without sharp edges."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    smooth = (128 + 60 * np.sin(x / 12) + 60 * np.cos(y / 9)).astype(np.uint8)
+    picture = np.repeat(smooth[:, :, None], 3, axis=2)
+    together = views(np.stack([picture] * len(windows)), [by(window) for window in windows])
+    for window, one in zip(windows, together, strict=True):
+        away = np.abs(one.astype(int) - seen(picture, window))
+        assert away.mean() < 3
+
+
 def test_the_border_is_continued() -> None:
     picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     picture[:, -1] = 200
@@ -145,7 +173,7 @@ def test_changes_depend_on_the_generator_alone() -> None:
     picture, _ = scene((20, 15, 40, 45))
 
     def made(seed: int) -> UInt8:
-        wanted = draw(EVERYTHING, (WIDTH, HEIGHT), np.random.default_rng(seed), sequence=False)
+        wanted = draw(EVERYTHING, (WIDTH, HEIGHT), dice(seed), sequence=False)
         out = np.empty_like(picture)
         change(picture, wanted, out)
         return out
@@ -159,7 +187,7 @@ def test_a_sequence_is_moved_in_time_alone(seed: int) -> None:
     rows = np.repeat(np.arange(HEIGHT, dtype=np.uint8)[:, None], WIDTH, axis=1)
     picture = np.repeat(rows[:, :, None], 3, axis=2)
     how = Augment(scale=0.3, shift=0.2)
-    wanted = draw(how, (WIDTH, HEIGHT), np.random.default_rng(seed), sequence=True)
+    wanted = draw(how, (WIDTH, HEIGHT), dice(seed), sequence=True)
     out = np.empty_like(picture)
     change(picture, wanted, out)
     assert (out == picture).all()
@@ -167,7 +195,7 @@ def test_a_sequence_is_moved_in_time_alone(seed: int) -> None:
 
 def test_without_changes_the_bytes_arrive_as_they_are() -> None:
     picture, _ = scene((20, 15, 40, 45))
-    wanted = draw(STILL, (WIDTH, HEIGHT), np.random.default_rng(0), sequence=False)
+    wanted = draw(STILL, (WIDTH, HEIGHT), dice(0), sequence=False)
     out = np.empty_like(picture)
     change(picture, wanted, out)
     assert (out == picture).all()

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from edge_runtime.contract import Lineage
+from edge_runtime.contract import Lineage, Signal
 from edge_runtime.contract.release import Sha256
 from edgefactory.datasets.documents import Snapshot, read_document
 from edgefactory.datasets.errors import InputError
@@ -18,7 +18,10 @@ Scalar = str | int | float | bool | None
 
 
 class CheckpointLineage(Struct, frozen=True, forbid_unknown_fields=True):
-    """`lineage.json` as training writes it; the recipe is shown, never interpreted."""
+    """`lineage.json` as training writes it; the recipe is shown, never interpreted.
+
+    `weights_sha256` is the file of weights that training began with; `signal` is the release's own.
+    """
 
     schema: Literal["lineage/1"]
     git_commit: str | None
@@ -30,6 +33,8 @@ class CheckpointLineage(Struct, frozen=True, forbid_unknown_fields=True):
     parameters: int
     versions: dict[str, str]
     mlflow_run: str | None = None
+    weights_sha256: Sha256 | None = None
+    signal: Signal | None = None
 
 
 def read_lineage(checkpoint: Path, snapshot: Snapshot) -> Lineage:
@@ -46,7 +51,7 @@ def read_lineage(checkpoint: Path, snapshot: Snapshot) -> Lineage:
         git_commit=found.git_commit,
         teacher_sha256=_teacher(found.teacher_sha256, snapshot),
         mlflow_run=found.mlflow_run,
-        recipe=dict(_flat(found.recipe)),
+        recipe=dict(_flat({**found.recipe, "weights_sha256": found.weights_sha256})),
     )
 
 

@@ -1,8 +1,9 @@
 """Batches for training: joined, changed and collated, as fast as the network takes them.
 
-Each picture is prepared by a generator seeded by (seed, epoch, picture), so that neither threads
-nor processes nor an interruption change what a run sees. Several threads prepare a batch; where
-the network runs on a device of its own, they are one batch ahead of it.
+What happens to a picture follows from (seed, epoch, picture) alone, so that neither threads nor
+processes nor an interruption change what a run sees. Several threads prepare a batch; where the
+network runs on a device of its own, they are one batch ahead of it. Tiny pictures are moved all at
+once.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from edgefactory.training.augment import GREY, Change, change, draw, lit, moved
+from edgefactory.training.augment import DICE, GREY, Change, change, draw, lit, moved, views
 from edgefactory.training.examples import Examples
 from edgefactory.training.paste import Scene, pasted, scene_of
 from edgefactory.training.recipe import Recipe
@@ -26,8 +27,10 @@ from edgefactory.training.targets import NO_MARKS, ClassTargets, Marks, Targets,
 
 Ints = npt.NDArray[np.int64]
 UInt8 = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
 
-_NOISE: Final = 1  # the second seed of a batch's noise, beside those of its pictures
+_BLOCK: Final = 1024  # pictures whose random numbers are drawn at once
+_SMALL: Final = 64 * 64  # pixels of a picture up to which a batch is moved at once
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Feeder:
         self._threads = threads
         self._ahead = ahead
         self._paint = paint_ignored
+        self._tables: dict[tuple[int, int], Floats] = {}
         self._pool = ThreadPoolExecutor(threads + 1, "feeder")
 
     def __enter__(self) -> Self:
@@ -101,43 +105,75 @@ class Feeder:
     def batch(self, epoch: int, numbers: Ints) -> Batch:
         """The pictures of those numbers, as `epoch` shows them."""
         height, width = self._examples.pictures.shape[1:3]
-        out = np.empty((len(numbers), height, width, 3), np.uint8)
+        sequence = self._recipe.task == "temporal"
+        dice = self._dice(epoch, numbers)
+        changes = [
+            draw(self._recipe.augment, (width, height), row, sequence=sequence)
+            for row in dice[:, :DICE].tolist()
+        ]
+        if self._small(changes):
+            out, marks = views(self._examples.pictures[numbers], changes), list[Marks]()
+        else:
+            out, marks = self._each(epoch, numbers, changes, dice[:, DICE])
+        return Batch(
+            pictures=torch.from_numpy(out),
+            gains=torch.tensor([wanted.gain for wanted in changes]),
+            offsets=torch.tensor([wanted.offset for wanted in changes]),
+            targets=self._targets(numbers, marks, changes, out),
+            noise_seed=int(dice[0, DICE + 1] * 2**52),
+        )
+
+    def _small(self, changes: list[Change]) -> bool:
+        """Whether all pictures are moved at once: tiny ones without boxes or anything dear."""
+        height, width = self._examples.pictures.shape[1:3]
+        plain = all(c.hue is None and c.blur is None for c in changes)
+        classes = isinstance(self._examples.targets, ClassTargets)
+        return classes and plain and height * width <= _SMALL
+
+    def _each(
+        self, epoch: int, numbers: Ints, changes: list[Change], luck: Floats
+    ) -> tuple[UInt8, list[Marks]]:
+        """Picture by picture, by several threads: changed pictures, and their marks before that."""
+        out = np.empty((len(numbers), *self._examples.pictures.shape[1:]), np.uint8)
         marks: list[Marks] = [NO_MARKS] * len(numbers)
-        changes: list[Change | None] = [None] * len(numbers)
 
         def prepare(first: int) -> None:
             for place in range(first, len(numbers), self._threads):
                 number = int(numbers[place])
-                chance = np.random.default_rng((self._recipe.seed, epoch, number))
-                changes[place], marks[place] = self._picture(number, out[place], chance)
+                picture, marks[place] = self._picture(epoch, number, float(luck[place]))
+                change(picture, changes[place], out[place])
 
         if self._threads == 1:
             prepare(0)
         else:
             for done in [self._pool.submit(prepare, first) for first in range(self._threads)]:
                 done.result()
-        done_to = [wanted for wanted in changes if wanted is not None]
-        return Batch(
-            pictures=torch.from_numpy(out),
-            gains=torch.tensor([wanted.gain for wanted in done_to]),
-            offsets=torch.tensor([wanted.offset for wanted in done_to]),
-            targets=self._targets(numbers, marks, done_to, out),
-            noise_seed=_noise_seed(self._recipe.seed, epoch, int(numbers[0])),
-        )
+        return out, marks
 
-    def _picture(
-        self, number: int, out: UInt8, chance: np.random.Generator
-    ) -> tuple[Change, Marks]:
-        """What was done to a picture, and its marks before that."""
-        examples, how = self._examples, self._recipe.augment
-        picture, targets = examples.pictures[number], examples.targets
+    def _picture(self, epoch: int, number: int, luck: float) -> tuple[UInt8, Marks]:
+        """A picture and its marks, joined by others where it is one that is."""
+        if self._scene is not None and luck < self._recipe.augment.paste:
+            chance = np.random.default_rng((self._recipe.seed, epoch, number))
+            return pasted(self._scene, number, chance)
+        targets = self._examples.targets
         marks = NO_MARKS if isinstance(targets, ClassTargets) else targets[number]
-        if self._scene is not None and chance.random() < how.paste:
-            picture, marks = pasted(self._scene, number, chance)
-        side = (picture.shape[1], picture.shape[0])
-        wanted = draw(how, side, chance, sequence=self._recipe.task == "temporal")
-        change(picture, wanted, out)
-        return wanted, marks
+        return self._examples.pictures[number], marks
+
+    def _dice(self, epoch: int, numbers: Ints) -> Floats:
+        """Random numbers of each picture [n,DICE+2]: for its change, for pasting, for noise.
+
+        Drawn for a block of pictures at once: a generator for each one costs as much as its change.
+        """
+        rows = []
+        for number in numbers.tolist():
+            block, row = divmod(number, _BLOCK)
+            key = (epoch, block)
+            if key not in self._tables:
+                self._tables = {k: v for k, v in self._tables.items() if k[0] == epoch}
+                chance = np.random.default_rng((self._recipe.seed, epoch, block))
+                self._tables[key] = chance.random((_BLOCK, DICE + 2))
+            rows.append(self._tables[key][row])
+        return np.stack(rows)
 
     def _targets(
         self, numbers: Ints, marks: list[Marks], changes: list[Change], out: UInt8
@@ -156,7 +192,3 @@ def paint(pictures: UInt8, marks: Marks, of: Ints) -> None:
     """Paint the ignore regions of a batch [N,H,W,3] grey, in place."""
     for number, (x0, y0, x1, y1) in zip(of[marks.ignore], marks.boxes[marks.ignore], strict=True):
         pictures[number, int(y0) : int(np.ceil(y1)), int(x0) : int(np.ceil(x1))] = GREY
-
-
-def _noise_seed(seed: int, epoch: int, number: int) -> int:
-    return int(np.random.default_rng((seed, epoch, number, _NOISE)).integers(2**62))

@@ -32,7 +32,7 @@ from edgefactory.training.checkpoint import Epoch
 from edgefactory.training.examples import Examples
 from edgefactory.training.feeding import Batch, Feeder
 from edgefactory.training.networks import Network, build
-from edgefactory.training.recipe import Recipe
+from edgefactory.training.recipe import SPECIALIST, Recipe
 from edgefactory.training.sampling import batches_an_epoch, epoch_batches, epoch_order, worth_of
 from edgefactory.training.scoring import score
 from edgefactory.training.weights import Start, started
@@ -219,7 +219,8 @@ class Run:
 
     def _learn(self, batches: tuple[Batch, Batch | None], epoch: int) -> None:
         """One step."""
-        torch.manual_seed(_mixed(self.recipe.seed, epoch, self.done.step))
+        if self.recipe.model != SPECIALIST:  # ours draw nothing by themselves
+            torch.manual_seed(_mixed(self.recipe.seed, epoch, self.done.step))
         try:
             loss = self._loss(*batches)
             value = float(loss.detach())
@@ -299,6 +300,7 @@ def _optimizer(
             {"params": vectors, "weight_decay": 0.0},
         ],
         lr=recipe.learning_rate,
+        fused=True,  # one pass over all weights: a quarter of the time
     )
     schedule = OneCycleLR(
         optimizer,
