@@ -13,8 +13,11 @@ from edgefactory.training.tuning.budgets import (
     QUANTITIES,
     Budget,
     Form,
+    TunedPrecision,
     parse_budgets,
 )
+
+EVERYWHERE: tuple[TunedPrecision, ...] = ("f32", "int8")  # on every engine
 
 
 @st.composite
@@ -22,7 +25,7 @@ def budgets(draw: st.DrawFn) -> Budget:
     quantity = draw(st.sampled_from(QUANTITIES))
     limit = draw(st.floats(1e-3, 1e12))
     engine = draw(st.sampled_from(ENGINES))
-    precision = draw(st.sampled_from(("f32", "int8")))
+    precision = draw(st.sampled_from(EVERYWHERE))
     form = Form(engine, precision) if quantity in ("latency_ms", "bytes") else None
     return Budget(quantity, limit, form)
 

@@ -57,7 +57,8 @@ def test_what_is_as_large_as_something_too_dear_is_not_measured() -> None:
 
 
 def test_what_was_measured_before_is_known() -> None:
-    world, lines = World(), []
+    world = World()
+    lines: list[Priced] = []
     first = Feasibility(BUDGETS, world.measure, lines.append, world.now)
     assert first.fits(Recipe(resolution=(64, 64)))
     later = feasible(world)

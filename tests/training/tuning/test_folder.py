@@ -13,7 +13,7 @@ from edgefactory.training.tuning.budgets import parse_budgets
 from edgefactory.training.tuning.clock import Clock
 from edgefactory.training.tuning.costs import Cost
 from edgefactory.training.tuning.feasibility import Priced
-from edgefactory.training.tuning.folder import About, Finished, Paced, opened
+from edgefactory.training.tuning.folder import About, Entry, Finished, Paced, opened
 from edgefactory.training.tuning.ladder import Begun, Climb
 from edgefactory.training.tuning.space import Range
 
@@ -30,7 +30,7 @@ ABOUT = About(
 
 
 def test_what_was_learned_is_read_again_as_it_was(tmp_path: Path) -> None:
-    lines = [
+    lines: list[Entry] = [
         Priced(Recipe(), Cost(1, 2), None, 3.0),
         Paced(30, 1.5),
         Begun(0, {"resolution": (384, 288), "ema": 0.98}),

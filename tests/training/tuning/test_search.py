@@ -123,7 +123,8 @@ def test_several_at_once_find_something_too(tmp_path: Path) -> None:
     world = World()
 
     def three(make: Callable[[], Work], jobs: Iterable[Job]) -> Iterator[tuple[Job, Climb]]:
-        work, left, held = make(), iter(jobs), []
+        work, left = make(), iter(jobs)
+        held: list[Job] = []
         while True:
             while len(held) < 3 and (job := next(left, None)) is not None:
                 held.append(job)

@@ -29,7 +29,9 @@ def scaled_start(space: Space, feasible: Feasibility) -> Values | None:
     for key in _growing(space):
         path += _lowered(space, path[-1], key)
     found = _largest(space, feasible, path[::-1])
-    for key in _growing(space) if found else ():
+    if found is None:
+        return None
+    for key in _growing(space):
         rising = [{**found, key: begin[key]}, *_lowered(space, {**found, key: begin[key]}, key)]
         found = _largest(space, feasible, rising[::-1]) or found
     return found
