@@ -26,9 +26,9 @@ FIRST: Final = 0  # the starting recipe, scaled into the budgets
 SPREAD: Final = 4  # after it, its own settings on so many other architectures
 _SPREAD_ATTEMPTS: Final = 5  # at one of these
 _ATTEMPTS: Final = 30  # at a newcomer that nobody has tried before
-LONGER: Final = 3.0  # times a whole run's epochs, which the winner gets where there is time
+LONGER: Final = 10.0  # times a whole run's epochs, which the winner gets where there is time
 CAUTION: Final = 1.2  # what else a machine does comes and goes
-_LAST_RUN: Final = 0.25  # of the time, at most, is kept for that
+_LAST_RUN: Final = 0.5  # of the time, at most, is kept for that
 _HOPELESS: Final = 10  # failures and nothing else
 _MEASURING: Final = 0.25  # of the time, at most; then known architectures must do
 
