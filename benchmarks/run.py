@@ -19,6 +19,7 @@ import main_job
 import snapshot_scale
 import specialise
 import train_throughput
+import tune_budget
 from measured import Measured
 
 
@@ -40,6 +41,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "snapshot-scale": snapshot_scale,
     "specialise": specialise,
     "train-throughput": train_throughput,
+    "tune-budget": tune_budget,
 }
 
 BROKEN = 4

@@ -54,7 +54,10 @@ def compress(
     check_lineage(trained, snapshot_digest(snapshot), snapshot)
     progress(0, _STEPS, "exporting FP32 ONNX")
     work = _Work(
-        settings, _exported(trained), _calibration(settings, trained, data, snapshot), progress
+        settings,
+        _exported(trained),
+        calibration(settings.calibration, trained, data, snapshot),
+        progress,
     )
     for target, make in _TARGETS.items():
         if target in settings.targets:
@@ -206,11 +209,9 @@ def _exported(trained: Checkpoint) -> bytes:
         return export_onnx(trained.folder, Path(folder) / "model.onnx").path.read_bytes()
 
 
-def _calibration(
-    settings: CompressSettings, trained: Checkpoint, data: Snapshot, folder: Path
-) -> list[UInt8]:
-    """Inputs made of up to `settings.calibration` pictures, evenly spread over the train split."""
+def calibration(most: int, trained: Checkpoint, data: Snapshot, folder: Path) -> list[UInt8]:
+    """Inputs made of up to `most` pictures, evenly spread over the train split."""
     items = data.split("train")
-    count = min(settings.calibration, len(items))
+    count = min(most, len(items))
     chosen = [items[i * len(items) // count] for i in range(count)]
     return [preprocess(load_picture(folder, item), trained.input)[0] for item in chosen]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from rich.console import Console
 
-PLAIN_WIDTH: Final = 100  # columns where there is no terminal to ask
+PLAIN_WIDTH: Final = 110  # columns where there is no terminal to ask
 
 
 def tables_console() -> "Console":

@@ -42,8 +42,7 @@ def share_out(recipe: Recipe, work: Ranked, progress: Progress | None) -> None:
     must then be picklable, and progress is that of the first.
     Raises InputError for more GPUs than there are, or more processes than pictures in a batch.
     """
-    for name in ("lightning.fabric", "lightning.pytorch"):  # each says at INFO what was asked of it
-        logging.getLogger(name).setLevel(logging.WARNING)
+    quiet_lightning()
     if TorchElasticEnvironment.detect():
         work(_launched(fabric_for(recipe, "ddp", int(os.environ["LOCAL_WORLD_SIZE"]))), progress)
         return
@@ -52,6 +51,12 @@ def share_out(recipe: Recipe, work: Ranked, progress: Progress | None) -> None:
         work(_launched(fabric_for(recipe, "auto", 1)), progress)
         return
     _spawn(recipe, work, count, progress)
+
+
+def quiet_lightning() -> None:
+    """Keep Lightning from saying what was asked of it, which it does at INFO."""
+    for name in ("lightning.fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def fabric_for(recipe: Recipe, strategy: Literal["auto", "ddp"], devices: int) -> Fabric:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from edgefactory.training.recipe import Task
 from edgefactory.training.targets import ClassTargets
 
 _BATCH = 32
+_COCO_IOUS = tuple(np.arange(0.5, 1.0, 0.05).tolist())
 
 Arrays = list[npt.NDArray[np.generic]]
 
@@ -37,9 +39,12 @@ def answers(network: Network, pictures: npt.NDArray[np.uint8]) -> Arrays:
     return [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
 
 
-def score(network: Network, examples: Examples, task: Task) -> float | None:
-    """The task's metric, 0..1; None if nothing is there to find."""
-    return _SCORES[task](answers(network, examples.pictures), examples)
+def score(
+    network: Network, examples: Examples, task: Task, metric: str | None = None
+) -> float | None:
+    """The task's own metric, or another one of `METRICS`, 0..1; None if nothing is to be found."""
+    scores = _SCORES[task]
+    return scores[metric or METRICS[task][0]](answers(network, examples.pictures), examples)
 
 
 def detections(found: Arrays) -> list[Detections]:
@@ -50,16 +55,27 @@ def detections(found: Arrays) -> list[Detections]:
     ]
 
 
-def _ap50(found: Arrays, examples: Examples) -> float | None:
+def _ap(found: Arrays, examples: Examples, ious: Sequence[float]) -> float | None:
+    """The mean of the average precision at each of the IoUs."""
     truths = examples.truths()
     if not any((~truth.ignore).any() for truth in truths):
         return None
-    return ap50(detections(found), truths)
+    said = detections(found)
+    return float(np.mean([ap50(said, truths, iou) for iou in ious]))
 
 
 def _accuracy(found: Arrays, examples: Examples) -> float | None:
     known, labels = _known(examples)
     return accuracy(_floats(found[0])[known], labels) if known.any() else None
+
+
+def _balanced(found: Arrays, examples: Examples) -> float | None:
+    """The mean over the classes that there are of the share of their pictures that is right."""
+    known, labels = _known(examples)
+    probabilities = _floats(found[0])[known]
+    rows = [labels == label for label in np.unique(labels)]
+    right = [accuracy(probabilities[row], labels[row]) for row in rows]
+    return float(np.mean(right)) if right else None
 
 
 def _recall(found: Arrays, examples: Examples) -> float | None:
@@ -78,9 +94,13 @@ def _known(examples: Examples) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.in
     return known, targets.labels.numpy()[known]
 
 
-_SCORES: dict[Task, Callable[[Arrays, Examples], float | None]] = {
-    "detection": _ap50,
-    "classification": _accuracy,
-    "embedding": _recall,
-    "temporal": _accuracy,
+Score = Callable[[Arrays, Examples], float | None]
+
+_OF_CLASSES: dict[str, Score] = {"accuracy": _accuracy, "balanced_accuracy": _balanced}
+_SCORES: Mapping[Task, Mapping[str, Score]] = {
+    "detection": {"ap50": partial(_ap, ious=(0.5,)), "ap": partial(_ap, ious=_COCO_IOUS)},
+    "classification": _OF_CLASSES,
+    "embedding": {"recall_at_1": _recall},
+    "temporal": _OF_CLASSES,
 }
+METRICS: Mapping[Task, tuple[str, ...]] = {task: tuple(own) for task, own in _SCORES.items()}

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import importlib.metadata
-import pickle
 import shutil
 import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from lightning.fabric import Fabric
 
-from edge_runtime.contract import digest, encode
 from edgefactory.datasets import Progress, Snapshot, read_snapshot, snapshot_digest
 from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.files import fresh_folder, storage_errors, write_file
@@ -33,6 +31,7 @@ from edgefactory.training.devices import share_out
 from edgefactory.training.distilling import with_soft_answers
 from edgefactory.training.examples import load_examples, load_unlabelled
 from edgefactory.training.fitness import check_fitness
+from edgefactory.training.keeping import keep, run_folder, take_up
 from edgefactory.training.memory import memory_errors
 from edgefactory.training.previews import preview
 from edgefactory.training.recipe import Recipe
@@ -42,7 +41,6 @@ from edgefactory.training.tracking import Tracker
 LOG: Final = "log.txt"
 PREVIEW: Final = "predictions.png"
 
-_STATE: Final = "state.pt"
 _KEEP_SECONDS: Final = 60.0  # at most so much work is lost when a run is killed in a long epoch
 _PREVIEWS: Final = 5  # pictures of predictions that a run leaves in MLflow
 
@@ -109,7 +107,7 @@ def _train(recipe: Recipe, places: Places, fabric: Fabric, progress: Progress | 
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     snapshot, sha256 = read_snapshot(places.snapshot), snapshot_digest(places.snapshot)
-    folder = places.scratch / digest(sha256.encode() + encode(recipe))[:32]
+    folder = run_folder(places.scratch, sha256, recipe)
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     first = fabric.is_global_zero
@@ -119,7 +117,7 @@ def _train(recipe: Recipe, places: Places, fabric: Fabric, progress: Progress | 
         fabric.barrier()  # what the first has laid into the scratch folder, the others find
         data = data or load_data(recipe, places.snapshot, folder, None)
         with Run(recipe, data, fabric, begun) as run:
-            earlier = _restore(run, folder / _STATE)
+            earlier = take_up(run, folder)
             tracking = places.tracking if first else None
             with Tracker(tracking, f"edgefactory-{snapshot.name}", earlier) as tracker:
                 tracker.describe(recipe, snapshot.name, sha256)
@@ -139,7 +137,7 @@ def _go_on(run: Run, folder: Path, tracker: Tracker, progress: Progress | None) 
     def after_step(done: int, total: int, text: str) -> None:
         nonlocal kept
         if run.fabric.is_global_zero and time.monotonic() - kept > _KEEP_SECONDS:
-            _save(run, folder / _STATE, tracker.run_id)
+            keep(run, folder, tracker.run_id)
             kept = time.monotonic()
         if progress:
             progress(done, total, text)
@@ -153,7 +151,7 @@ def _go_on(run: Run, folder: Path, tracker: Tracker, progress: Progress | None) 
         if tracker.run_id and (point.epoch % every == 0 or run.ended):
             picture = preview(run.kept, run.data, run.recipe)
             tracker.picture(picture, point.epoch - 1)
-        _save(run, folder / _STATE, tracker.run_id)
+        keep(run, folder, tracker.run_id)
         kept = time.monotonic()
 
 
@@ -164,24 +162,6 @@ def _values(point: Epoch) -> dict[str, float]:
         if value is not None:
             values[name] = value
     return values
-
-
-def _save(run: Run, path: Path, mlflow_run: str | None) -> None:
-    with storage_errors(path):
-        beside = path.with_suffix(".partial")
-        torch.save({**run.state(), "mlflow_run": mlflow_run}, beside)
-        beside.replace(path)
-
-
-def _restore(run: Run, path: Path) -> str | None:
-    """Continue from `path` if a whole state is there; gives the MLflow run it belongs to."""
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
-        return None  # nothing was kept, or a power cut left half of it: start anew
-    run.restore(state)
-    earlier: str | None = state["mlflow_run"]
-    return earlier
 
 
 def _write(out: Path, run: Run, snapshot: Snapshot, sha256: str, mlflow_run: str | None) -> None:

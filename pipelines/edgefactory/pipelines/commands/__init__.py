@@ -42,6 +42,7 @@ from edgefactory.pipelines.commands import (
     snapshot,
     specialise,
     train,
+    tune,
 )
 from edgefactory.pipelines.outcome import Outcome
 from edgefactory.pipelines.screen import Screen
@@ -66,6 +67,7 @@ TOP: Mapping[str, Command] = {
     "recipe": recipe,
     "train": train,
     "specialise": specialise,
+    "tune": tune,
     "compress": compress,
     "prove": prove,
     "evaluate": evaluate,

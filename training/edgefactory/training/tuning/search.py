@@ -1,0 +1,193 @@
+"""The search itself: who is trained next and how far, until the time for it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from edgefactory.training.recipe import Recipe
+from edgefactory.training.tuning.clock import Clock
+from edgefactory.training.tuning.costs import Cost
+from edgefactory.training.tuning.executors import Executor, Work
+from edgefactory.training.tuning.feasibility import Feasibility
+from edgefactory.training.tuning.fitting import at_the_limit, fitted, nearest_known, scaled_start
+from edgefactory.training.tuning.ladder import Begun, Climb, best_of, latest, promoted, rungs_of
+from edgefactory.training.tuning.pace import epoch_seconds
+from edgefactory.training.tuning.proposing import proposal
+from edgefactory.training.tuning.space import ARCHITECTURE, Space, Values
+from edgefactory.training.tuning.trial import Job
+
+FIRST: Final = 0  # the starting recipe, scaled into the budgets
+SPREAD: Final = 4  # after it, its own settings on so many other architectures
+_SPREAD_ATTEMPTS: Final = 5  # at one of these
+_ATTEMPTS: Final = 30  # at a newcomer that nobody has tried before
+LONGER: Final = 10.0  # times a whole run's epochs, which the winner gets where there is time
+CAUTION: Final = 1.2  # what else a machine does comes and goes
+_LAST_RUN: Final = 0.5  # of the time, at most, is kept for that
+_HOPELESS: Final = 10  # failures and nothing else
+_MEASURING: Final = 0.25  # of the time, at most; then known architectures must do
+
+
+@dataclass
+class Search:
+    """A search under way for the best `metric` on the val split in `space`.
+
+    A whole run has `epochs` epochs, of `steps` steps each with the start's batch; `pace` are the
+    seconds of one of the first candidate's, None as long as neither is settled. At most `trials`
+    candidates begin. What comes after the search needs `closing` seconds.
+    """
+
+    space: Space
+    metric: str
+    seed: int
+    trials: int
+    epochs: int
+    steps: int
+    closing: float
+    feasible: Feasibility
+    clock: Clock
+    climbs: list[Climb]
+    pace: float | None
+    learned: Callable[[Begun | Climb], None]
+    running: dict[int, Values] = field(default_factory=dict)
+
+    def run(self, execute: Executor, make: Callable[[], Work]) -> None:
+        """Search until the time is over; `learned` is told of every beginning and result."""
+        # Several workers can come to an end while one of them makes a further job possible.
+        while (first := next(jobs := self._jobs(), None)) is not None:
+            for job, climb in execute(make, chain([first], jobs)):
+                del self.running[job.number]
+                self.take(climb)
+
+    def take(self, climb: Climb) -> None:
+        """What has become of a job; of one that was cut, nothing has."""
+        if climb.state != "cut":
+            self.climbs.append(climb)
+            self.learned(climb)
+
+    def _jobs(self) -> Iterator[Job]:
+        while (job := self._next()) is not None:
+            self.running[job.number] = job.values
+            self.learned(Begun(job.number, job.values))
+            yield job
+
+    @property
+    def left(self) -> float:
+        """Seconds that the search may still take."""
+        return self.clock.left - self.closing - self._last_run
+
+    @property
+    def _last_run(self) -> float:
+        """Seconds that are left to the winner, to be trained for longer."""
+        best = best_of(self.climbs) or self.climbs
+        whole = best[0].epoch_seconds * self.epochs if best else 0.0
+        return min(_LAST_RUN * self.clock.limit, LONGER * CAUTION * whole)
+
+    def first(self) -> Values | None:
+        """The starting recipe, scaled into the budgets; None where nothing keeps them."""
+        return scaled_start(self.space, self.feasible)
+
+    def _next(self) -> Job | None:
+        """Whoever should climb, else a newcomer, else the best who can still reach the top."""
+        settled = [climb for climb in self.climbs if climb.number not in self.running]
+        stands = latest(settled)
+        number = promoted(settled, self.rungs, (FIRST,))
+        if number is not None:
+            return self._further(stands[number])
+        newcomer = self._newcomer()
+        if newcomer is not None:
+            return newcomer
+        jobs = (self._further(climb) for climb in best_of(settled, "waiting"))
+        return next((job for job in jobs if job is not None), None)
+
+    def _further(self, climb: Climb) -> Job | None:
+        """The candidate's way to its next rung, if there is time to go to the top."""
+        until = min(rung for rung in self.rungs if rung > climb.epochs)
+        return self._job(climb.number, climb.values, until, self.epochs - climb.epochs)
+
+    def _newcomer(self) -> Job | None:
+        """The next candidate, if there is time to train it to the end should it be good."""
+        number = len({climb.number for climb in self.climbs} | self.running.keys())
+        shortest = min((seconds for _, seconds in self._known()), default=0.0) * self.epochs
+        if number >= self.trials or self.left <= shortest or self._hopeless:
+            return None
+        values = self._values(number)
+        return None if values is None else self._job(number, values, self.rungs[0], self.epochs)
+
+    def _job(self, number: int, values: Values, until: int, epochs: int) -> Job | None:
+        """None where `epochs` of it would take longer than there is time.
+
+        The first candidate may take all there is: without it there would be no result at all.
+        """
+        recipe = self.recipe(values)
+        if number == FIRST:
+            room = self.clock.left - self.closing
+            return Job(number, values, recipe, until, self.metric, room) if room > 0 else None
+        seconds = epoch_seconds(recipe, self._known())
+        if self.left <= (epochs * seconds if seconds else 0.0):
+            return None
+        return Job(number, values, recipe, until, self.metric, self.left)
+
+    def cost(self, values: Values) -> Cost:
+        """What a candidate's architecture costs; it was measured before the candidate began."""
+        cost = self.feasible.cost(self.recipe(values))
+        assert cost is not None
+        return cost
+
+    def recipe(self, values: Values) -> Recipe:
+        """A candidate's recipe, over the whole run's epochs."""
+        recipe = self.space.recipe(values)
+        return msgspec.structs.replace(recipe, epochs=self.epochs)
+
+    def _known(self) -> list[tuple[Recipe, float]]:
+        known = [(self.recipe(c.values), c.epoch_seconds) for c in self.climbs if c.epoch_seconds]
+        first = self.first() if self.pace and not known else None
+        return known if first is None else [(self.recipe(first), self.pace or 0.0)]
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """The epochs of each rung, the last the whole run."""
+        return rungs_of(self.epochs, self.steps * self.epochs)
+
+    def _values(self, number: int) -> Values | None:
+        """Somebody new who keeps the budgets; None where nobody is found."""
+        if number == FIRST:
+            return self.first()
+        tried = [climb.values for climb in self.climbs] + list(self.running.values())
+        for attempt in range(_ATTEMPTS):
+            chance = np.random.default_rng((self.seed, number, attempt))
+            spread = number <= SPREAD and attempt < _SPREAD_ATTEMPTS
+            values = self._other_size(chance) if spread else self._proposed(chance)
+            if values is not None and values not in tried:
+                return values
+        return None
+
+    def _other_size(self, chance: np.random.Generator) -> Values | None:
+        """The first candidate's values on another architecture that just fits."""
+        point = {key: float(chance.random()) for key in self.space.dimensions}
+        drawn = self.space.values(point)
+        own = {key: value for key, value in drawn.items() if key in ARCHITECTURE}
+        wish = {**(self.first() or {}), **own}
+        if self._may_measure:
+            return at_the_limit(self.space, self.feasible, wish, chance)
+        return nearest_known(self.space, self.feasible, wish)
+
+    def _proposed(self, chance: np.random.Generator) -> Values | None:
+        wish = self.space.values(proposal(self.space, self.climbs, chance))
+        if self._may_measure:
+            return fitted(self.space, self.feasible, wish, chance)
+        return nearest_known(self.space, self.feasible, wish)
+
+    @property
+    def _hopeless(self) -> bool:
+        """Whether many have begun and nobody could be trained."""
+        return len(self.climbs) >= _HOPELESS and all(c.state == "failed" for c in self.climbs)
+
+    @property
+    def _may_measure(self) -> bool:
+        return self.feasible.seconds < _MEASURING * self.clock.limit
