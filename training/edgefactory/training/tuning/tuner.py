@@ -27,7 +27,7 @@ from edgefactory.training.tuning.search import FIRST, Search
 from edgefactory.training.tuning.space import Space, Values
 from edgefactory.training.tuning.trial import Ground, Job, Trainee
 
-_WHOLE: Final = 0.4  # of the time that is left, at most, for one run from start to end
+_WHOLE: Final = 0.2  # of the time that is left, at most, for one run from start to end
 _SHORT: Final = 0.03  # of that time: an epoch so short is mostly the process's warming up
 _WARM: Final = 4  # epochs; those after the first say how long one takes
 
