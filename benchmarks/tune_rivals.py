@@ -91,7 +91,7 @@ def at_random(contest: Contest) -> Path:
     runs = _Runs(contest)
     chance = np.random.default_rng((contest.seed, 1))
     best: tuple[float, Recipe] | None = None
-    while True:
+    while runs.left > 0:
         values = _drawn(runs, chance)
         recipe = runs.space.recipe(values)
         climb = runs.train(values, recipe)

@@ -101,7 +101,7 @@ TASKS: Final[Mapping[str, Task]] = {
         },
         budgets=("latency_ms<=0.38@openvino",),
         metric="ap50",
-        seconds=(60.0, 130.0),
+        seconds=(60.0, 120.0),
     ),
     "digits": Task(
         make=_digits,
@@ -113,6 +113,6 @@ TASKS: Final[Mapping[str, Task]] = {
         },
         budgets=("latency_ms<=0.08@onnxruntime", "bytes<=450kB@onnxruntime"),
         metric="accuracy",
-        seconds=(20.0, 45.0),
+        seconds=(40.0, 60.0),
     ),
 }

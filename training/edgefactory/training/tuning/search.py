@@ -83,10 +83,15 @@ class Search:
 
     @property
     def _last_run(self) -> float:
-        """Seconds that are left to the winner, to be trained for longer."""
+        """Seconds that are left to the winner, to be trained for longer.
+
+        A share of all that goes into training: starting up and measuring take from both alike.
+        """
         best = best_of(self.climbs) or self.climbs
         whole = best[0].epoch_seconds * self.epochs if best else 0.0
-        return min(_LAST_RUN * self.clock.limit, LONGER * CAUTION * whole)
+        training = self.clock.left - self.closing + sum(c.seconds for c in self.climbs)
+        most = min(_LAST_RUN * training, _LAST_RUN * self.clock.limit)
+        return max(0.0, min(most, LONGER * CAUTION * whole))
 
     def first(self) -> Values | None:
         """The starting recipe, scaled into the budgets; None where nothing keeps them."""

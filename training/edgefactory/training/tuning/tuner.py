@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,9 @@ from edgefactory.training.tuning.search import FIRST, Search
 from edgefactory.training.tuning.space import Space, Values
 from edgefactory.training.tuning.trial import Ground, Job, Trainee
 
-_WHOLE: Final = 0.4  # of the time that is left, at most, for one run from start to end
+_WHOLE: Final = 0.2  # of the time that is left, at most, for one run from start to end
+_SHORT: Final = 0.03  # of that time: an epoch so short is mostly the process's warming up
+_WARM: Final = 4  # epochs; those after the first say how long one takes
 
 
 @dataclass(frozen=True)
@@ -169,9 +171,14 @@ def _set_pace(search: Search, first: Values, folder: Folder, make: Callable[[], 
         return
     job = Job(FIRST, first, search.recipe(first), 1, search.metric, search.left)
     search.learned(Begun(FIRST, first))
-    climb = make()(job)
+    work = make()
+    climb = work(job)
     if climb.state == "cut":
         raise _too_short(search)
+    if climb.state == "waiting" and climb.epoch_seconds < _SHORT * search.left:
+        warm = min(_WARM, job.recipe.epochs)
+        again = work(replace(job, until=warm, seconds=search.left))
+        climb = climb if again.state == "cut" else again
     search.pace = climb.epoch_seconds
     if search.pace:
         search.epochs = max(1, min(search.epochs, int(_WHOLE * search.left / search.pace)))
