@@ -131,7 +131,8 @@ def _rank(
     """What a spawned process does with its rank."""
 
     def do(rank: int) -> None:
-        os.environ.update(LOCAL_RANK=str(rank), NODE_RANK="0", GLOO_SOCKET_IFNAME="lo")
+        loopback = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
+        os.environ.update(LOCAL_RANK=str(rank), NODE_RANK="0", **loopback)
         torch.set_num_threads(max(1, cores() // count))
         torch.distributed.init_process_group(
             "nccl" if torch.cuda.is_available() else "gloo",
