@@ -65,7 +65,21 @@ def finish(
 
 
 def _longer(search: Search, winner: Climb, places: Places, work: Work) -> Finished | None:
-    """The longer run, if there is time for it and it is better.
+    """The longer run, if there is time for it and it is better."""
+    last = longer_run(search, winner, work)
+    if last is None or last.value is None:
+        return None
+    kept = last.value > (winner.value or 0.0)
+    if kept:  # its run is complete, and only to be written down
+        recipe = msgspec.structs.replace(search.recipe(winner.values), epochs=last.epochs)
+        _train(recipe, places, places.folder.out / CHECKPOINT, lambda *_said: None)
+    found = Finished(winner.number, last.epochs, last.value, kept)
+    places.folder.learn(found)
+    return found if kept else None
+
+
+def longer_run(search: Search, winner: Climb, work: Work) -> Climb | None:
+    """The winner's recipe over as many more epochs as there is time for; None where it has none.
 
     Its first epochs tell how long the others will take: where that is too long, it begins again
     with fewer, rather than to be cut short of its end.
@@ -84,14 +98,7 @@ def _longer(search: Search, winner: Climb, places: Places, work: Work) -> Finish
         if first.state == "complete" or (epochs - first.epochs) * seconds <= room:
             break
     last = work(replace(job, seconds=room)) if first.state == "waiting" else first
-    if last.state != "complete" or last.value is None:
-        return None
-    kept = last.value > (winner.value or 0.0)
-    found = Finished(winner.number, epochs, last.value, kept)
-    if kept:  # its run is complete, and only to be written down
-        _train(recipe, places, places.folder.out / CHECKPOINT, lambda *_said: None)
-    places.folder.learn(found)
-    return found if kept else None
+    return last if last.state == "complete" else None
 
 
 def _is_there(places: Places, recipe: Recipe, kept: Finished) -> bool:
