@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Final
 
 import msgspec
 
-from edgefactory.datasets import Progress
+from edgefactory.datasets import Progress, read_snapshot
 from edgefactory.training.checkpoint import MODEL, Checkpoint, load_checkpoint
+from edgefactory.training.examples import teaches
 from edgefactory.training.recipe import Recipe
 from edgefactory.training.trainer import train
 from edgefactory.training.tuning.executors import Work
@@ -40,7 +42,7 @@ def finish(
     """The winner's checkpoint in the search's folder, and the run that it is of.
 
     Its own run is taken up where the search has left it. Where there is time for a run of up to
-    LONGER times its epochs, `work` trains that, and it is kept if it is better on val.
+    LONGER times its epochs, `work` trains that, and it is kept unless it is plainly worse on val.
     """
     earlier = [
         entry
@@ -65,17 +67,28 @@ def finish(
 
 
 def _longer(search: Search, winner: Climb, places: Places, work: Work) -> Finished | None:
-    """The longer run, if there is time for it and it is better."""
+    """The longer run, if there is time for it and it is not plainly worse."""
     last = longer_run(search, winner, work)
     if last is None or last.value is None:
         return None
-    kept = last.value > (winner.value or 0.0)
+    kept = last.value > (winner.value or 0.0) - _noise(winner.value or 0.0, places.snapshot)
     if kept:  # its run is complete, and only to be written down
         recipe = msgspec.structs.replace(search.recipe(winner.values), epochs=last.epochs)
         _train(recipe, places, places.folder.out / CHECKPOINT, lambda *_said: None)
     found = Finished(winner.number, last.epochs, last.value, kept)
     places.folder.learn(found)
     return found if kept else None
+
+
+def _noise(value: float, snapshot: Path) -> float:
+    """The standard error of a share on the val split.
+
+    The winner's value is the luckiest of many, the longer run's a single one: so more training
+    is believed in unless it is plainly worse.
+    """
+    items = read_snapshot(snapshot).split("val")
+    judged = sum(teaches(label) for item in items for label in item.labels)
+    return math.sqrt(value * (1 - value) / max(1, judged))
 
 
 def longer_run(search: Search, winner: Climb, work: Work) -> Climb | None:
