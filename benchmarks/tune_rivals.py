@@ -34,8 +34,10 @@ from edgefactory.training.tuning.trial import Ground, Job, Trainee
 from tune_tasks import Task
 
 _CLOSING: Final = 2.0  # seconds, to write the winner's checkpoint
-_CAUTION: Final = 1.1  # what else a machine does comes and goes
+_CAUTION: Final = 1.2  # what else a machine does comes and goes
 _WORTH: Final = 1.25  # times the default's epochs; less is not worth another run
+_TESTED: Final = 8  # a longer run shows its pace in one of so many parts
+_BEGINNINGS: Final = 2  # of a longer run
 _DRAWS: Final = 200  # at a point of which a scaling fits
 
 
@@ -113,12 +115,21 @@ def by_default(contest: Contest) -> Path:
     first = runs.train(values, usual)
     if first.state == "cut":
         raise RuntimeError("the time was too short for the default recipe")
-    epochs = int(runs.left / (first.epoch_seconds * _CAUTION))
-    if epochs < _WORTH * usual.epochs:
-        return runs.checkpoint(usual)
-    longer = msgspec.structs.replace(usual, epochs=epochs)
-    second = runs.train(values, longer)
-    better = second.state == "complete" and (second.value or 0.0) > (first.value or 0.0)
+    found, seconds, longer = first, first.epoch_seconds, usual
+    for _ in range(_BEGINNINGS):
+        epochs = int(runs.left / (seconds * _CAUTION))
+        if epochs < _WORTH * usual.epochs:
+            break
+        longer = msgspec.structs.replace(usual, epochs=epochs)
+        tested = runs.train(values, longer, -(-epochs // _TESTED))
+        if tested.state != "waiting":
+            break
+        seconds = tested.epoch_seconds
+        if (epochs - tested.epochs) * seconds > runs.left:
+            continue  # as the search does it: again with fewer, rather than be cut at the end
+        found = runs.train(values, longer)
+        break
+    better = found.state == "complete" and (found.value or 0.0) > (first.value or 0.0)
     return runs.checkpoint(longer if better else usual)
 
 
@@ -157,16 +168,15 @@ class _Runs:
         shutil.rmtree(self._scratch, ignore_errors=True)
         ground = Ground(contest.snapshot, snapshot_digest(contest.snapshot), self._scratch)
         self._trainee = Trainee(ground, lambda said: contest.say(f"{self.left:.0f} s left, {said}"))
-        self._number = 0
 
     @property
     def left(self) -> float:
         return self._end - time.monotonic()
 
-    def train(self, values: Values, recipe: Recipe) -> Climb:
-        number, self._number = self._number, self._number + 1
+    def train(self, values: Values, recipe: Recipe, until: int | None = None) -> Climb:
+        """To the end, or to an epoch from which a later call goes on."""
         metric = self._contest.task.metric
-        return self._trainee(Job(number, values, recipe, recipe.epochs, metric, self.left))
+        return self._trainee(Job(0, values, recipe, until or recipe.epochs, metric, self.left))
 
     def checkpoint(self, recipe: Recipe) -> Path:
         """Of a run that is complete: its state lies in the scratch folder."""

@@ -10,12 +10,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgefactory.datasets import snapshot_digest
+from edgefactory.datasets import read_snapshot, snapshot_digest
 from edgefactory.datasets.errors import InputError
 from edgefactory.training import Augment, Recipe, load_checkpoint
+from edgefactory.training.examples import load_examples
 from edgefactory.training.networks import build
+from edgefactory.training.scoring import score
 from edgefactory.training.tuning import Cost, Space, Tuned, Tuning, parse_budgets, processes, tune
-from edgefactory.training.tuning.finishing import judged
 from edgefactory.training.tuning.ladder import latest
 from edgefactory.training.tuning.space import Range
 from edgefactory.training.tuning.trial import Ground, Job, Trainee
@@ -72,8 +73,10 @@ def test_the_winner_is_a_checkpoint_within_the_budget(vouchers: Path, tmp_path: 
     assert checkpoint.lineage.parameters <= 60_000
     assert checkpoint.recipe.width < START.width
     assert checkpoint.lineage.snapshot_sha256 == snapshot_digest(vouchers)
-    value = judged(checkpoint.folder, vouchers, "accuracy")
-    assert value == tuned.finished.value >= max(c.value or 0 for c in tuned.search.climbs)
+    examples = load_examples(vouchers, read_snapshot(vouchers), "val", checkpoint.recipe)
+    assert examples is not None
+    value = score(checkpoint.network(), examples, "classification")
+    assert value == tuned.finished.value
     assert len(latest(tuned.search.climbs)) == 6
 
 

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import shutil
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from edgefactory.datasets import Progress, read_snapshot
-from edgefactory.datasets.files import fresh_folder
 from edgefactory.training.checkpoint import MODEL, Checkpoint, load_checkpoint
-from edgefactory.training.examples import load_examples
+from edgefactory.training.examples import teaches
 from edgefactory.training.recipe import Recipe
-from edgefactory.training.scoring import score
 from edgefactory.training.trainer import train
+from edgefactory.training.tuning.executors import Work
 from edgefactory.training.tuning.folder import Finished, Folder
 from edgefactory.training.tuning.ladder import Climb
 from edgefactory.training.tuning.search import CAUTION, LONGER, Search
+from edgefactory.training.tuning.trial import Job
 
 CHECKPOINT: Final = "checkpoint"
 _WORTH: Final = 1.25  # times the epochs; less is not worth another run
-
-
-class _OutOfTimeError(Exception):
-    """The time for a longer run is over."""
+_TESTED: Final = 8  # a longer run shows its pace in one of so many parts
+_BEGINNINGS: Final = 2  # of a longer run
+_SLIGHT_CAUTION: Final = 1.05  # once the pace is known
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,12 @@ class Places:
 
 
 def finish(
-    search: Search, winner: Climb, places: Places, show: Callable[[str], None]
+    search: Search, winner: Climb, places: Places, work: Work, show: Callable[[str], None]
 ) -> tuple[Checkpoint, Finished]:
     """The winner's checkpoint in the search's folder, and the run that it is of.
 
     Its own run is taken up where the search has left it. Where there is time for a run of up to
-    LONGER times its epochs, that is tried, and kept if it is better on val.
+    LONGER times its epochs, `work` trains that, and it is kept unless it is plainly worse on val.
     """
     earlier = [
         entry
@@ -63,46 +62,56 @@ def finish(
         places.folder.learn(kept)
         earlier.append(kept)
     if all(entry.epochs <= recipe.epochs for entry in earlier):
-        kept = _longer(search, winner, places, show) or kept
+        kept = _longer(search, winner, places, work) or kept
     return load_checkpoint(places.folder.out / CHECKPOINT), kept
 
 
-def _longer(
-    search: Search, winner: Climb, places: Places, show: Callable[[str], None]
-) -> Finished | None:
-    """The longer run, if there is time for it and it is better."""
-    room, seconds = search.clock.left - search.closing, winner.epoch_seconds * CAUTION
-    epochs = min(round(LONGER * search.epochs), int(room / seconds) if seconds else 0)
-    if epochs < _WORTH * search.epochs:
+def _longer(search: Search, winner: Climb, places: Places, work: Work) -> Finished | None:
+    """The longer run, if there is time for it and it is not plainly worse."""
+    last = longer_run(search, winner, work)
+    if last is None or last.value is None:
         return None
-
-    def watch(_done: int, _total: int, text: str) -> None:
-        show(f"the winner for longer, {text}")
-        if search.clock.left < search.closing:
-            raise _OutOfTimeError
-
-    recipe = msgspec.structs.replace(search.recipe(winner.values), epochs=epochs)
-    out = places.folder.search / CHECKPOINT
-    try:
-        _train(recipe, places, out, watch)
-    except _OutOfTimeError:
-        return None
-    value = judged(out, places.snapshot, search.metric)
-    found = Finished(winner.number, epochs, value, kept=value > (winner.value or 0.0))
-    if found.kept:
-        with fresh_folder(places.folder.out / CHECKPOINT, MODEL) as folder:
-            shutil.copytree(out, folder, dirs_exist_ok=True)
+    kept = last.value > (winner.value or 0.0) - _noise(winner.value or 0.0, places.snapshot)
+    if kept:  # its run is complete, and only to be written down
+        recipe = msgspec.structs.replace(search.recipe(winner.values), epochs=last.epochs)
+        _train(recipe, places, places.folder.out / CHECKPOINT, lambda *_said: None)
+    found = Finished(winner.number, last.epochs, last.value, kept)
     places.folder.learn(found)
-    shutil.rmtree(out)
-    return found if found.kept else None
+    return found if kept else None
 
 
-def judged(checkpoint: Path, snapshot: Path, metric: str) -> float:
-    """A checkpoint's figure on the val split."""
-    loaded = load_checkpoint(checkpoint)
-    examples = load_examples(snapshot, read_snapshot(snapshot), "val", loaded.recipe)
-    found = score(loaded.network(), examples, loaded.recipe.task, metric) if examples else None
-    return found or 0.0
+def _noise(value: float, snapshot: Path) -> float:
+    """The standard error of a share on the val split.
+
+    The winner's value is the luckiest of many, the longer run's a single one: so more training
+    is believed in unless it is plainly worse.
+    """
+    items = read_snapshot(snapshot).split("val")
+    judged = sum(teaches(label) for item in items for label in item.labels)
+    return math.sqrt(value * (1 - value) / max(1, judged))
+
+
+def longer_run(search: Search, winner: Climb, work: Work) -> Climb | None:
+    """The winner's recipe over as many more epochs as there is time for; None where it has none.
+
+    Its first epochs tell how long the others will take: where that is too long, it begins again
+    with fewer, rather than to be cut short of its end.
+    """
+    seconds = winner.epoch_seconds * CAUTION
+    for _ in range(_BEGINNINGS):
+        room = search.clock.left - search.closing
+        epochs = min(round(LONGER * search.epochs), int(room / seconds) if seconds else 0)
+        if epochs < _WORTH * search.epochs:
+            return None
+        recipe = msgspec.structs.replace(search.recipe(winner.values), epochs=epochs)
+        job = Job(winner.number, winner.values, recipe, epochs, search.metric, room)
+        first = work(replace(job, until=-(-epochs // _TESTED)))
+        room = search.clock.left - search.closing
+        seconds = first.epoch_seconds * _SLIGHT_CAUTION
+        if first.state == "complete" or (epochs - first.epochs) * seconds <= room:
+            break
+    last = work(replace(job, seconds=room)) if first.state == "waiting" else first
+    return last if last.state == "complete" else None
 
 
 def _is_there(places: Places, recipe: Recipe, kept: Finished) -> bool:

@@ -89,7 +89,9 @@ def tune(asked: Tuning, progress: Progress) -> Tuned:
         _set_pace(search, first, folder, here)
         search.run(asked.execute, here if asked.execute is local else make)
         winner = _winner(search)
-        checkpoint, finished = finish(search, winner, Places(asked.snapshot, folder), show)
+        longer = make(lambda said: show(f"the winner for longer, {said}"))
+        places = Places(asked.snapshot, folder)
+        checkpoint, finished = finish(search, winner, places, longer, show)
         clock.stop()
         return Tuned(search, winner, finished, checkpoint)
 

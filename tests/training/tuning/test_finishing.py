@@ -1,0 +1,76 @@
+"""The winner's longer run: as long as there is time for, and never cut short of its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgefactory.training.tuning.finishing import longer_run
+from edgefactory.training.tuning.ladder import Climb, State
+from edgefactory.training.tuning.search import LONGER, Search
+from edgefactory.training.tuning.space import Values
+from edgefactory.training.tuning.trial import Job
+
+from .made import World
+from .test_search import search_of
+
+SAID = 0.5  # seconds an epoch, as the winner's own run had it
+VALUES: Values = {"resolution": (64, 64), "width": 16, "depth": 1, "learning_rate": 0.01}
+WINNER = Climb(0, VALUES, "complete", 27, 0.5, 13.5, SAID)
+
+
+class Trainer:
+    """Trains at its own pace, and goes on where it was; counts what it began."""
+
+    def __init__(self, world: World, pace: float) -> None:
+        self._world, self._pace = world, pace
+        self.begun: dict[int, int] = {}
+
+    def __call__(self, job: Job) -> Climb:
+        epochs = job.recipe.epochs
+        spent = self._pace * (job.until - self.begun.get(epochs, 0))
+        self._world.seconds += min(spent, job.seconds)
+        if spent > job.seconds:
+            return Climb(job.number, job.values, "cut", 0, None, job.seconds)
+        self.begun[epochs] = job.until
+        state: State = "complete" if job.until == epochs else "waiting"
+        return Climb(job.number, job.values, state, job.until, 0.6, spent, self._pace)
+
+
+def ran(folder: Path, left: float, pace: float) -> tuple[Climb | None, Trainer, Search]:
+    world = World()
+    search = search_of(world, folder, left + 20.0, [])  # of which 20 s are for what comes after
+    trainer = Trainer(world, pace)
+    return longer_run(search, WINNER, trainer), trainer, search
+
+
+def test_it_is_as_long_as_there_is_time_for(tmp_path: Path) -> None:
+    found, trainer, search = ran(tmp_path, 60.0, SAID)
+    assert found is not None
+    assert found.epochs == 100  # 60 s by 0.5 s an epoch, and a fifth to spare
+    assert trainer.begun == {100: 100}
+    assert search.clock.left >= search.closing
+
+
+def test_it_has_an_upper_end(tmp_path: Path) -> None:
+    found, _, _ = ran(tmp_path, 10_000.0, SAID)
+    assert found is not None
+    assert found.epochs == LONGER * 27
+
+
+@pytest.mark.parametrize("slower", [1.5, 2.0])
+def test_where_it_is_slower_than_thought_it_begins_again_with_fewer(
+    tmp_path: Path, slower: float
+) -> None:
+    found, trainer, search = ran(tmp_path, 120.0, SAID * slower)
+    assert found is not None
+    assert found.epochs < 200
+    assert trainer.begun == {200: 25, found.epochs: found.epochs}
+    assert search.clock.left >= search.closing
+
+
+def test_a_little_more_is_not_worth_it(tmp_path: Path) -> None:
+    found, trainer, _ = ran(tmp_path, 18.0, SAID)
+    assert found is None
+    assert not trainer.begun
