@@ -27,7 +27,7 @@ from edgefactory.datasets.manifest import MANIFEST
 from edgefactory.datasets.sampling import SamplingSettings
 from edgefactory.datasets.teachers import parse_teacher
 
-_LEARNED, _VAL = 150, 300  # digits to learn from, and where the test begins
+_LEARNED, _VAL = 150, 600  # digits to learn from, and where the test begins
 
 
 @dataclass(frozen=True)

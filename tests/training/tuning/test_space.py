@@ -35,7 +35,7 @@ DIMENSIONS = st.sampled_from(
         Choice(("specialist", "torchvision/resnet18")),
     ]
 )
-FACTS = Facts(side=(768, 576), learned=240, doubted=True, uneven=False)
+FACTS = Facts(side=(768, 576), doubted=True, uneven=False)
 
 
 @given(DIMENSIONS, PLACES)

@@ -17,20 +17,17 @@ _WIDEST: Final = 64  # or twice the start's width, where that is more
 _DEEPEST: Final = 3  # or two more than the start's depth
 _UNEVEN: Final = 2.0  # times as many pictures of the most frequent class as of the rarest
 _SMALLEST_SIDE: Final = 8
-_SMALLEST_BATCH: Final = 4
-_FEWEST_STEPS: Final = 4  # an epoch
 
 
 @dataclass(frozen=True)
 class Facts:
     """What of a snapshot decides which keys are worth a search.
 
-    `side` is the usual (width, height) of its pictures, `learned` how many of them teach;
-    `doubted`: some labels have a score below 1; `uneven`: some classes are much rarer.
+    `side` is the usual (width, height) of its pictures; `doubted`: some labels have a score below
+    1; `uneven`: some classes are much rarer.
     """
 
     side: tuple[int, int]
-    learned: int
     doubted: bool
     uneven: bool
 
@@ -45,14 +42,17 @@ def facts_of(snapshot: Snapshot) -> Facts:
             round(median(item.width for item in items)),
             round(median(item.height for item in items)),
         ),
-        learned=len(items),
         doubted=any(label.score < 1 for label in taught),
         uneven=len(shown) > 1 and max(shown.values()) >= _UNEVEN * min(shown.values()),
     )
 
 
 def derived_space(start: Recipe, facts: Facts) -> dict[str, Dimension]:
-    """The keys that a search may change, with their ranges around the starting recipe's values."""
+    """The keys that a search may change, with their ranges around the starting recipe's values.
+
+    Not the batch: candidates see as many epochs as each other, and in a short run the smaller
+    batch wins for its more steps alone.
+    """
     found: dict[str, Dimension] = {}
     sizes = _resolutions(start, facts)
     if len(sizes) > 1:
@@ -60,9 +60,6 @@ def derived_space(start: Recipe, facts: Facts) -> dict[str, Dimension]:
     if start.model == SPECIALIST:
         found["width"] = Range(16, max(_WIDEST, 2 * start.width), "linear", 16)
         found["depth"] = Range(1, max(_DEEPEST, start.depth + 2), "linear", 1)
-    batches = _batches(start, facts)
-    if len(batches) > 1:
-        found["batch"] = Choice(batches)
     found["learning_rate"] = Range(start.learning_rate / 6, start.learning_rate * 4, "log")
     found["weight_decay"] = Range(1e-4, 0.2, "log")
     found["ema"] = Range(0.9, 0.995, "decay")
@@ -106,10 +103,3 @@ def _side(start: Recipe, wanted: float) -> int:
     """The nearest side of a picture that the model takes."""
     step = 32 if start.model != SPECIALIST else 16 if start.task == "detection" else 4
     return max(step, _SMALLEST_SIDE, round(wanted / step) * step)
-
-
-def _batches(start: Recipe, facts: Facts) -> tuple[int, ...]:
-    most = max(start.batch, facts.learned // _FEWEST_STEPS)
-    wanted = (start.batch // 4, start.batch // 2, start.batch, start.batch * 2)
-    least = min(_SMALLEST_BATCH, start.batch)
-    return tuple(sorted({batch for batch in wanted if least <= batch <= most}))

@@ -18,14 +18,15 @@ from edgefactory.training.trainer import train
 from edgefactory.training.tuning.executors import Work
 from edgefactory.training.tuning.folder import Finished, Folder
 from edgefactory.training.tuning.ladder import Climb
-from edgefactory.training.tuning.search import CAUTION, LONGER, Search
+from edgefactory.training.tuning.search import LONGER, Search
 from edgefactory.training.tuning.trial import Job
 
 CHECKPOINT: Final = "checkpoint"
 _WORTH: Final = 1.25  # times the epochs; less is not worth another run
 _TESTED: Final = 8  # a longer run shows its pace in one of so many parts
 _BEGINNINGS: Final = 2  # of a longer run
-_SLIGHT_CAUTION: Final = 1.05  # once the pace is known
+_CAUTION: Final = 1.1  # before its pace is known
+_SLIGHT_CAUTION: Final = 1.05  # and then
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def longer_run(search: Search, winner: Climb, work: Work) -> Climb | None:
     Its first epochs tell how long the others will take: where that is too long, it begins again
     with fewer, rather than to be cut short of its end.
     """
-    seconds = winner.epoch_seconds * CAUTION
+    seconds = winner.epoch_seconds * _CAUTION
     for _ in range(_BEGINNINGS):
         room = search.clock.left - search.closing
         epochs = min(round(LONGER * search.epochs), int(room / seconds) if seconds else 0)

@@ -16,22 +16,26 @@ from edgefactory.training.tuning.feasibility import Feasibility
 from edgefactory.training.tuning.space import Space, Values, read
 
 GROWING: Final = ("resolution", "width", "depth", "embedding")  # in this order the start shrinks
+SLIMMING: Final = ("width", "depth", "embedding", "resolution")  # or in this one
 
 
-def scaled_start(space: Space, feasible: Feasibility) -> Values | None:
+def scaled_start(
+    space: Space, feasible: Feasibility, order: Sequence[str] = GROWING
+) -> Values | None:
     """The starting values on the largest scaling of the start's architecture that fits.
 
-    The resolution is lowered first, then the width, then the depth; what was lowered in vain is
-    raised again. None where nothing fits.
+    Keys are lowered in `order`, each as far as it goes; what was lowered in vain is raised again.
+    None where nothing fits.
     """
     begin = space.begin
     path = [begin]
-    for key in _growing(space):
+    keys = [key for key in order if key in space.dimensions]
+    for key in keys:
         path += _lowered(space, path[-1], key)
     found = _largest(space, feasible, path[::-1])
     if found is None:
         return None
-    for key in _growing(space):
+    for key in keys:
         rising = [{**found, key: begin[key]}, *_lowered(space, {**found, key: begin[key]}, key)]
         found = _largest(space, feasible, rising[::-1]) or found
     return found

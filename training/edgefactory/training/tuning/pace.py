@@ -9,21 +9,23 @@ from typing import Final
 from edgefactory.training.recipe import Recipe
 
 _CAUTION: Final = 1.15  # what else a machine does comes and goes
+_LEAST: Final = 0.5  # of the time of the one most alike: the rest does not depend on the network
 
 
 def epoch_seconds(recipe: Recipe, known: Iterable[tuple[Recipe, float]]) -> float | None:
     """The guess, from recipes with the seconds of their epochs; None while there are none.
 
-    Taken from the one most alike in pixels a picture, width and batch. Pictures cost by their
-    pixels, and steps by their number: the smaller the batch, the longer an epoch.
+    Taken from the one most alike in pixels a picture, width and batch. Numbers that pass through
+    a network cost, pixels times width; small ones cost by their pixels as well, but less than
+    so many times more. Steps cost by their number: the smaller the batch, the longer an epoch.
     """
     known = list(known)
     if not known:
         return None
     likest, seconds = min(known, key=lambda one: _unlike(recipe, one[0]))
-    pixels = max(0.5, _pixels(recipe) / _pixels(likest))
+    pixels, width = _pixels(recipe) / _pixels(likest), recipe.width / likest.width
     steps = math.sqrt(likest.batch / recipe.batch)
-    return seconds * pixels * max(1.0, recipe.width / likest.width) * steps * _CAUTION
+    return seconds * max(pixels * width, math.sqrt(pixels), _LEAST) * steps * _CAUTION
 
 
 def _unlike(one: Recipe, other: Recipe) -> float:

@@ -15,7 +15,13 @@ from edgefactory.training.tuning.clock import Clock
 from edgefactory.training.tuning.costs import Cost
 from edgefactory.training.tuning.executors import Executor, Work
 from edgefactory.training.tuning.feasibility import Feasibility
-from edgefactory.training.tuning.fitting import at_the_limit, fitted, nearest_known, scaled_start
+from edgefactory.training.tuning.fitting import (
+    SLIMMING,
+    at_the_limit,
+    fitted,
+    nearest_known,
+    scaled_start,
+)
 from edgefactory.training.tuning.ladder import Begun, Climb, best_of, latest, promoted, rungs_of
 from edgefactory.training.tuning.pace import epoch_seconds
 from edgefactory.training.tuning.proposing import proposal
@@ -23,7 +29,8 @@ from edgefactory.training.tuning.space import ARCHITECTURE, Space, Values
 from edgefactory.training.tuning.trial import Job
 
 FIRST: Final = 0  # the starting recipe, scaled into the budgets
-SPREAD: Final = 4  # after it, its own settings on so many other architectures
+SLIM: Final = 1  # the same, scaled by giving up channels before pixels; both run to their ends
+SPREAD: Final = 4  # up to this one, its own settings on other architectures
 _SPREAD_ATTEMPTS: Final = 5  # at one of these
 _ATTEMPTS: Final = 30  # at a newcomer that nobody has tried before
 LONGER: Final = 20.0  # times a whole run's epochs, which the winner gets where there is time
@@ -101,7 +108,7 @@ class Search:
         """Whoever should climb, else a newcomer, else the best who can still reach the top."""
         settled = [climb for climb in self.climbs if climb.number not in self.running]
         stands = latest(settled)
-        number = promoted(settled, self.rungs, (FIRST,))
+        number = promoted(settled, self.rungs, (FIRST, SLIM))
         if number is not None:
             return self._further(stands[number])
         newcomer = self._newcomer()
@@ -164,6 +171,10 @@ class Search:
         if number == FIRST:
             return self.first()
         tried = [climb.values for climb in self.climbs] + list(self.running.values())
+        if number == SLIM and self._may_measure:
+            slim = scaled_start(self.space, self.feasible, SLIMMING)
+            if slim is not None and slim not in tried:
+                return slim
         for attempt in range(_ATTEMPTS):
             chance = np.random.default_rng((self.seed, number, attempt))
             spread = number <= SPREAD and attempt < _SPREAD_ATTEMPTS

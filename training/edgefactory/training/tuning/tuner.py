@@ -27,7 +27,8 @@ from edgefactory.training.tuning.search import FIRST, Search
 from edgefactory.training.tuning.space import Space, Values
 from edgefactory.training.tuning.trial import Ground, Job, Trainee
 
-_WHOLE: Final = 0.2  # of the time that is left, at most, for one run from start to end
+_WHOLE: Final = 0.15  # of the time is for one run from start to end; half of all is the winner's
+_MOST_EPOCHS: Final = 10  # times the recipe's
 _SHORT: Final = 0.03  # of that time: an epoch so short is mostly the process's warming up
 _WARM: Final = 4  # epochs; those after the first say how long one takes
 
@@ -168,7 +169,10 @@ def _begun(asked: Tuning, snapshot: Snapshot, folder: Folder, clock: Clock) -> S
 
 
 def _set_pace(search: Search, first: Values, folder: Folder, make: Callable[[], Work]) -> None:
-    """Let a whole run be short enough that several fit into the time."""
+    """Let a whole run be as long as it can be when several have to fit into the time.
+
+    Short runs compare networks by how soon they learn, and not by how well.
+    """
     if search.pace is not None:
         return
     job = Job(FIRST, first, search.recipe(first), 1, search.metric, search.left)
@@ -183,7 +187,8 @@ def _set_pace(search: Search, first: Values, folder: Folder, make: Callable[[], 
         climb = climb if again.state == "cut" else again
     search.pace = climb.epoch_seconds
     if search.pace:
-        search.epochs = max(1, min(search.epochs, int(_WHOLE * search.left / search.pace)))
+        longest = _MOST_EPOCHS * search.epochs
+        search.epochs = max(1, min(longest, int(_WHOLE * search.left / search.pace)))
     folder.learn(Paced(search.epochs, search.pace))
     if climb.state == "failed" or search.epochs == job.recipe.epochs:
         search.take(climb)
