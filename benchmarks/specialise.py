@@ -7,7 +7,8 @@ seen. Every specialist learns from its teacher's labels alone, on the first part
 is judged on the last part, which neither has seen: AP50 of the boxes, accuracy of the digits.
 
 `<task>.specialist` is the mean over seeds, `<task>.time_ratio` the teacher's processor time a
-picture by the specialist's, on one engine and one thread, from a decoded picture to decisions. The
+picture by the specialist's, on one engine and one thread, from a decoded picture to decisions;
+`floor` is what the specialist's multiplications alone would take, `engine_ms` the bare engine. The
 settings were chosen by the val splits, whose labels are the teachers'. FULL=1 takes three seeds.
 """
 
@@ -99,8 +100,23 @@ def run(full: bool, /) -> Measured:
             ratios = [side["time_ratio"]["value"] for side in sides]
             metrics[f"{task}.time_ratio"] = round(float(np.median(ratios)), 1)
             bounds[f"{task}.specialist"] = Bound("at_least", round(teacher - SLACK, 4))
-            peers[task] = {"metric": metric, "by_seed": [_row(one) for one in found]}
+            engine_ms, floor[f"{task}.frame_ms"] = _bare(place / "made" / "model.onnx")
+            peers[task] = {
+                "metric": metric,
+                "engine_ms": engine_ms,
+                "by_seed": [_row(one) for one in found],
+            }
     return Measured(metrics, floor, bounds, peers)
+
+
+def _bare(model: Path) -> tuple[float, float]:
+    """What the engine alone takes for a picture, and what its multiplications would: in ms."""
+    from edgefactory.compress.bench import LocalBench, floor_ms
+
+    found = LocalBench().measure(model.read_bytes(), "openvino", "f32", 1)
+    least = floor_ms(model, found.peak_gflops)
+    assert least is not None
+    return round(found.latency_ms, 4), round(least, 4)
 
 
 def _row(made: Mapping[str, Any]) -> dict[str, object]:

@@ -48,8 +48,8 @@ def ran(folder: Path, left: float, pace: float) -> tuple[Climb | None, Trainer, 
 def test_it_is_as_long_as_there_is_time_for(tmp_path: Path) -> None:
     found, trainer, search = ran(tmp_path, 60.0, SAID)
     assert found is not None
-    assert found.epochs == 100  # 60 s by 0.5 s an epoch, and a fifth to spare
-    assert trainer.begun == {100: 100}
+    assert found.epochs == 109  # 60 s by 0.5 s an epoch, and a tenth to spare
+    assert trainer.begun == {109: 109}
     assert search.clock.left >= search.closing
 
 
@@ -59,14 +59,21 @@ def test_it_has_an_upper_end(tmp_path: Path) -> None:
     assert found.epochs == LONGER * 27
 
 
+def test_epochs_that_somebody_fixed_stay(tmp_path: Path) -> None:
+    search = search_of(World(), tmp_path, 10_000.0, [])
+    search.epochs_fixed = True
+    assert longer_run(search, WINNER, Trainer(World(), SAID)) is None
+    assert search.left == search.clock.left - search.closing
+
+
 @pytest.mark.parametrize("slower", [1.5, 2.0])
 def test_where_it_is_slower_than_thought_it_begins_again_with_fewer(
     tmp_path: Path, slower: float
 ) -> None:
     found, trainer, search = ran(tmp_path, 120.0, SAID * slower)
     assert found is not None
-    assert found.epochs < 200
-    assert trainer.begun == {200: 25, found.epochs: found.epochs}
+    assert found.epochs < 218
+    assert trainer.begun == {218: 28, found.epochs: found.epochs}
     assert search.clock.left >= search.closing
 
 

@@ -32,6 +32,7 @@ def search_of(
         seed=seed,
         trials=1000,
         epochs=27,
+        epochs_fixed=False,
         steps=100,
         closing=20.0,
         feasible=feasible,

@@ -27,7 +27,7 @@ START = Recipe(
     task="classification",
     resolution=(16, 16),
     width=32,
-    epochs=6,
+    epochs=1,
     batch=4,
     ema=0.8,
     precision="32",
@@ -146,7 +146,7 @@ def test_what_cannot_be_searched_is_one_line(
 
 def test_jobs_are_done_by_other_processes_too(vouchers: Path, tmp_path: Path) -> None:
     ground = Ground(vouchers, snapshot_digest(vouchers), tmp_path)
-    recipe = msgspec.structs.replace(START, width=16)
+    recipe = msgspec.structs.replace(START, width=16, epochs=6)
     jobs = [Job(n, {}, recipe, until, "accuracy", 60.0) for n, until in ((0, 2), (1, 6))]
     make: Callable[[], Trainee] = partial(Trainee, ground)
     found = [climb for _, climb in processes(1)(make, iter(jobs))]

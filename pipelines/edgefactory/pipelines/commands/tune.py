@@ -98,6 +98,7 @@ def run(args: Namespace, screen: Screen) -> Outcome:
         measured_at=bench.where,
         seed=args.seed,
         trials=args.trials,
+        epochs_fixed="epochs" in _fixed(args),
         execute=execute,
         began=began,
     )
@@ -135,12 +136,17 @@ def _space(args: Namespace, snapshot: "Snapshot") -> "Space":
     from edgefactory.training.tuning import Space, derived_space, facts_of, with_wishes
 
     start = chosen_recipe(args, snapshot)
-    fixed = {pair.partition("=")[0] for pair in args.set}
+    fixed = _fixed(args)
     dimensions = derived_space(start, facts_of(snapshot))
     if args.space:
         wishes = read_mapping(Path(args.space))
         dimensions = with_wishes(dimensions, wishes, start, args.space)
     return Space(start, {key: one for key, one in dimensions.items() if key not in fixed})
+
+
+def _fixed(args: Namespace) -> set[str]:
+    """The keys that `--set` names."""
+    return {pair.partition("=")[0] for pair in args.set}
 
 
 def _executor(args: Namespace) -> "Executor":

@@ -18,7 +18,7 @@ from edgefactory.training.trainer import train
 from edgefactory.training.tuning.executors import Work
 from edgefactory.training.tuning.folder import Finished, Folder
 from edgefactory.training.tuning.ladder import Climb
-from edgefactory.training.tuning.search import LONGER, Search
+from edgefactory.training.tuning.search import Search
 from edgefactory.training.tuning.trial import Job
 
 CHECKPOINT: Final = "checkpoint"
@@ -42,8 +42,8 @@ def finish(
 ) -> tuple[Checkpoint, Finished]:
     """The winner's checkpoint in the search's folder, and the run that it is of.
 
-    Its own run is taken up where the search has left it. Where there is time for a run of up to
-    LONGER times its epochs, `work` trains that, and it is kept unless it is plainly worse on val.
+    Its own run is taken up where the search has left it. Where there is time for a run over
+    more epochs, `work` trains that, and it is kept unless it is plainly worse on val.
     """
     earlier = [
         entry
@@ -101,7 +101,7 @@ def longer_run(search: Search, winner: Climb, work: Work) -> Climb | None:
     seconds = winner.epoch_seconds * _CAUTION
     for _ in range(_BEGINNINGS):
         room = search.clock.left - search.closing
-        epochs = min(round(LONGER * search.epochs), int(room / seconds) if seconds else 0)
+        epochs = min(search.most_epochs, int(room / seconds) if seconds else 0)
         if epochs < _WORTH * search.epochs:
             return None
         recipe = msgspec.structs.replace(search.recipe(winner.values), epochs=epochs)

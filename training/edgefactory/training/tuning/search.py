@@ -54,6 +54,7 @@ class Search:
     seed: int
     trials: int
     epochs: int
+    epochs_fixed: bool
     steps: int
     closing: float
     feasible: Feasibility
@@ -98,7 +99,12 @@ class Search:
         whole = best[0].epoch_seconds * self.epochs if best else 0.0
         training = self.clock.left - self.closing + sum(c.seconds for c in self.climbs)
         most = min(_LAST_RUN * training, _LAST_RUN * self.clock.limit)
-        return max(0.0, min(most, LONGER * CAUTION * whole))
+        return 0.0 if self.epochs_fixed else max(0.0, min(most, LONGER * CAUTION * whole))
+
+    @property
+    def most_epochs(self) -> int:
+        """What the winner gets where there is time."""
+        return self.epochs if self.epochs_fixed else round(LONGER * self.epochs)
 
     def first(self) -> Values | None:
         """The starting recipe, scaled into the budgets; None where nothing keeps them."""

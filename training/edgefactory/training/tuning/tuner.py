@@ -39,7 +39,8 @@ class Tuning:
 
     `metric` is one of the task's `METRICS`, None its own; `seconds` is the time promised, of which
     the caller needs `closing` after `tune`; `began` is when it began, by `time.monotonic`.
-    `measure` prices architectures on the box `measured_at`.
+    `measure` prices architectures on the box `measured_at`. `epochs_fixed`: every run has the
+    epochs of the start, or fewer where time does not suffice.
     """
 
     snapshot: Path
@@ -53,6 +54,7 @@ class Tuning:
     measured_at: str
     seed: int = 0
     trials: int = 10_000
+    epochs_fixed: bool = False
     execute: Executor = local
     began: float = field(default_factory=time.monotonic)
 
@@ -155,6 +157,7 @@ def _begun(asked: Tuning, snapshot: Snapshot, folder: Folder, clock: Clock) -> S
         seed=asked.seed,
         trials=asked.trials,
         epochs=paced.epochs if paced else start.epochs,
+        epochs_fixed=asked.epochs_fixed,
         steps=batches_an_epoch(len(snapshot.split("train")), start.batch),
         closing=asked.closing,
         feasible=feasible,
@@ -187,7 +190,7 @@ def _set_pace(search: Search, first: Values, folder: Folder, make: Callable[[], 
         climb = climb if again.state == "cut" else again
     search.pace = climb.epoch_seconds
     if search.pace:
-        longest = _MOST_EPOCHS * search.epochs
+        longest = search.epochs if search.epochs_fixed else _MOST_EPOCHS * search.epochs
         search.epochs = max(1, min(longest, int(_WHOLE * search.left / search.pace)))
     folder.learn(Paced(search.epochs, search.pace))
     if climb.state == "failed" or search.epochs == job.recipe.epochs:
