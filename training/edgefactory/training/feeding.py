@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
@@ -75,7 +76,10 @@ class Feeder:
         self._ahead = ahead
         self._paint = paint_ignored
         self._tables: dict[tuple[int, int], Floats] = {}
-        self._pool = ThreadPoolExecutor(threads + 1, "feeder")
+        # Of its own threads each computes alone: OpenMP's are per thread that asks, and are the
+        # network's.
+        alone = partial(torch.set_num_threads, 1)
+        self._pool = ThreadPoolExecutor(threads + 1, "feeder", alone)
 
     def __enter__(self) -> Self:
         return self
@@ -143,11 +147,8 @@ class Feeder:
                 picture, marks[place] = self._picture(epoch, number, float(luck[place]))
                 change(picture, changes[place], out[place])
 
-        if self._threads == 1:
-            prepare(0)
-        else:
-            for done in [self._pool.submit(prepare, first) for first in range(self._threads)]:
-                done.result()
+        for done in [self._pool.submit(prepare, first) for first in range(self._threads)]:
+            done.result()
         return out, marks
 
     def _picture(self, epoch: int, number: int, luck: float) -> tuple[UInt8, Marks]:

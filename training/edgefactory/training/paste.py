@@ -37,6 +37,18 @@ class Scene:
     pictures: UInt8
     marks: tuple[Marks, ...]
     behind: npt.NDArray[np.int16]
+    _people: dict[tuple[int, int], Bools | None] = field(default_factory=dict)
+
+    def person(self, who: tuple[int, int], box: Box) -> Bools | None:
+        """Where in the `box` of (picture, number of the mark) the person is; None for nobody.
+
+        Kept: the same people are asked for in every epoch.
+        """
+        if who not in self._people:
+            x0, y0, x1, y1 = box
+            seen = self.differs(self.pictures[who[0], y0:y1, x0:x1], box)
+            self._people[who] = seen if seen.mean() >= _PERSON else None
+        return self._people[who]
 
     def differs(self, pixels: UInt8, box: Box) -> Bools:
         """Where pixels (the part `box` of a picture) are not what is behind."""
@@ -110,8 +122,8 @@ def _set_down(
     """Copy the pixels of one person; nothing where there is no person, or no room for one."""
     x0, y0, x1, y1 = box
     other, number = who
-    person = scene.differs(scene.pictures[other, y0:y1, x0:x1], box)
-    if person.mean() < _PERSON:
+    person = scene.person(who, box)
+    if person is None:
         return
     width = canvas.pixels.shape[1]
     far = int(_ASIDE * width)
@@ -122,7 +134,8 @@ def _set_down(
     if front.mean() > _HIDDEN:
         return
     window = np.s_[y0:y1, target[0] : target[2]]
-    person &= ~(front & scene.differs(canvas.before[window], target))
+    if front.any():
+        person = person & ~(front & scene.differs(canvas.before[window], target))
     canvas.pixels[window][person] = scene.pictures[other, y0:y1, x0:x1][person]
     canvas.come.append(number)
     canvas.boxes.append([float(value) for value in target])
