@@ -23,7 +23,7 @@ TWO = Recipe(
     resolution=(64, 48),
     width=16,
     detections=8,
-    epochs=2,
+    epochs=8,
     batch=4,
     precision="32",
     devices=2,
@@ -129,10 +129,10 @@ def test_two_processes_make_one_checkpoint_and_listen_on_loopback_alone(
             f"sqlite:///{tmp_path / 'mlflow.db'}",
         )
     assert load_checkpoint(made.folder) == made
-    assert len(made.metrics.epochs) == 2
-    assert made.metrics.epochs[1].loss < made.metrics.epochs[0].loss
+    assert len(made.metrics.epochs) == TWO.epochs
+    assert made.metrics.epochs[-1].loss < made.metrics.epochs[0].loss * 0.7
     assert made.lineage.mlflow_run is not None
-    assert said[-1][:2] == (6, 6)
+    assert said[-1][:2] == (24, 24)
     assert len(seen.children) >= 2
     assert seen.addresses, "ranks talk over sockets; without one this test saw nothing"
     assert all(address.startswith("127.") or address == "::1" for address in seen.addresses), (
