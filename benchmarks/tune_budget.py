@@ -10,7 +10,8 @@ good at them, and who trains longest wins.)
 Every way has the same seconds for measuring, training and choosing by val, in one process, the
 same space and the same guard. What an architecture costs is measured once for all ways and kept
 in one cache: the scalings of the default before the time begins, others by whoever meets them
-first, which is mostly the search. Random search trains each point for the recipe's epochs. The
+first, which is mostly the search. Random search trains each point for the recipe's epochs, and
+none for longer: part of the lead over it is training time, which the default has as well. The
 default recipe is scaled into the budget as the search scales its first candidate, trained as it
 is, then for as long as time is left, and the better one on val counts. Judged is the test split,
 by human truth that none of them has seen.

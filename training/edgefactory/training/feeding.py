@@ -76,8 +76,8 @@ class Feeder:
         self._ahead = ahead
         self._paint = paint_ignored
         self._tables: dict[tuple[int, int], Floats] = {}
-        # Of its own threads each computes alone: OpenMP's are per thread that asks, and are the
-        # network's.
+        # Each of these threads computes alone. The number is OpenMP's of the calling thread, so the
+        # network keeps all of its own.
         alone = partial(torch.set_num_threads, 1)
         self._pool = ThreadPoolExecutor(threads + 1, "feeder", alone)
 
