@@ -151,7 +151,7 @@ def _bare(recipe: Any, data: Any, fabric: Any) -> Callable[[], None]:
     network = build(recipe, len(data.classes)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate)
     order = epoch_order(np.ones(len(data.learned)), 0, 0)
-    with Feeder(data.learned, recipe, threads=2, ahead=False, paint_ignored=False) as feeder:
+    with Feeder(data.learned, recipe, threads=2, paint_ignored=False) as feeder:
         parts = list(epoch_batches(order, recipe.batch))[:_BATCHES]
         ready = [feeder.batch(0, part) for part in parts]
     batches: Iterator[Any] = cycle(ready)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -37,14 +40,13 @@ def fed(
     recipe: Recipe = RECIPE,
     *,
     threads: int = 1,
-    ahead: bool = False,
     paint: bool = False,
     boxes: bool = True,
     epoch: int = 3,
 ) -> list[Batch]:
-    made = Feeder(examples(boxes=boxes), recipe, threads=threads, ahead=ahead, paint_ignored=paint)
+    made = Feeder(examples(boxes=boxes), recipe, threads=threads, paint_ignored=paint)
     with made as feeder:
-        return list(feeder.batches(epoch, iter([np.array(part) for part in parts])))
+        return list(feeder.batches((epoch, np.array(part)) for part in parts))
 
 
 def same(a: Batch, b: Batch) -> bool:
@@ -63,13 +65,26 @@ def same(a: Batch, b: Batch) -> bool:
 PARTS = [[5, 2, 9, 0], [1, 11, 7, 3], [4, 6, 8, 10]]
 
 
-@pytest.mark.parametrize("threads", [2, 3, 8])
-@pytest.mark.parametrize("ahead", [False, True])
-def test_threads_and_working_ahead_change_nothing(threads: int, ahead: bool) -> None:
-    plain = fed(PARTS)
-    made = fed(PARTS, threads=threads, ahead=ahead)
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+def test_threads_and_working_ahead_change_nothing(threads: int) -> None:
+    with Feeder(examples(), RECIPE, threads=1, paint_ignored=False) as feeder:
+        plain = [feeder.batch(3, np.array(part)) for part in PARTS]
+    made = fed(PARTS, threads=threads)
     assert len(made) == len(PARTS)
     assert all(same(a, b) for a, b in zip(plain, made, strict=True))
+
+
+def test_the_next_batch_is_begun_before_it_is_asked_for() -> None:
+    asked: list[int] = []
+
+    def parts() -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+        for number, part in enumerate(PARTS):
+            asked.append(number)
+            yield 0, np.array(part)
+
+    with Feeder(examples(), RECIPE, threads=1, paint_ignored=False) as feeder:
+        next(feeder.batches(parts()))
+    assert asked == [0, 1]
 
 
 def test_seed_epoch_and_picture_decide() -> None:
@@ -110,8 +125,8 @@ def test_pixels_are_lit_and_plain_ones_are_not() -> None:
 
 def test_an_error_in_a_thread_reaches_the_caller() -> None:
     broken = examples()
-    with Feeder(broken, RECIPE, threads=2, ahead=True, paint_ignored=False) as feeder:
-        batches = feeder.batches(0, iter([np.array([0, COUNT])]))
+    with Feeder(broken, RECIPE, threads=2, paint_ignored=False) as feeder:
+        batches = feeder.batches(iter([(0, np.array([0, COUNT]))]))
         with pytest.raises(IndexError):
             next(batches)
 

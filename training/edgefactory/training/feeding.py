@@ -1,9 +1,9 @@
 """Batches for training: joined, changed and collated, as fast as the network takes them.
 
 What happens to a picture follows from (seed, epoch, picture) alone, so that neither threads nor
-processes nor an interruption change what a run sees. Several threads prepare a batch; where the
-network runs on a device of its own, they are one batch ahead of it. Tiny pictures are moved all at
-once.
+processes nor an interruption change what a run sees. Several threads prepare a batch while the one
+before it is learned: on a GPU the cores are free for that, and on a CPU a network's many small
+steps leave enough of them idle. Tiny pictures are moved all at once.
 """
 
 from __future__ import annotations
@@ -64,22 +64,22 @@ class Feeder:
         recipe: Recipe,
         *,
         threads: int,
-        ahead: bool,
         paint_ignored: bool,
     ) -> None:
-        """`ahead`: prepare one batch while another is learned; `paint_ignored`: regions that
-        teach nothing are painted grey, for losses that cannot leave them out."""
+        """`paint_ignored`: regions that teach nothing are painted grey, for losses that cannot
+        leave them out."""
         self._examples = examples
         self._recipe = recipe
         self._scene: Scene | None = scene_of(examples) if recipe.augment.paste else None
         self._threads = threads
-        self._ahead = ahead
         self._paint = paint_ignored
         self._tables: dict[tuple[int, int], Floats] = {}
         # Each of these threads computes alone. The number is OpenMP's of the calling thread, so the
         # network keeps all of its own.
         alone = partial(torch.set_num_threads, 1)
-        self._pool = ThreadPoolExecutor(threads + 1, "feeder", alone)
+        self._pool = ThreadPoolExecutor(threads, "feeder", alone)
+        # Batches wait for pictures, so they must not take the threads that make those.
+        self._batches = ThreadPoolExecutor(1, "batches", alone)
 
     def __enter__(self) -> Self:
         return self
@@ -90,16 +90,14 @@ class Feeder:
         _error: BaseException | None,
         _where: TracebackType | None,
     ) -> None:
+        self._batches.shutdown(cancel_futures=True)
         self._pool.shutdown(cancel_futures=True)
 
-    def batches(self, epoch: int, parts: Iterator[Ints]) -> Iterator[Batch]:
-        """The batches of pictures `parts` names, in order."""
-        if not self._ahead:
-            yield from (self.batch(epoch, part) for part in parts)
-            return
+    def batches(self, parts: Iterator[tuple[int, Ints]]) -> Iterator[Batch]:
+        """The batches of (epoch, pictures' numbers), in order, each begun one before its turn."""
         waiting: Future[Batch] | None = None
-        for part in parts:
-            following = self._pool.submit(self.batch, epoch, part)
+        for epoch, numbers in parts:
+            following = self._batches.submit(self.batch, epoch, numbers)
             if waiting is not None:
                 yield waiting.result()
             waiting = following

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from edgefactory.training.augment import whole
 from edgefactory.training.examples import Examples
 from edgefactory.training.targets import ClassTargets, Marks, joined
 
@@ -32,11 +33,11 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Scene:
-    """The training pictures uint8 [N,H,W,3], their marks, and what is behind: int16 [H,W,3]."""
+    """The training pictures uint8 [N,H,W,3], their marks, and what is behind: uint8 [H,W,3]."""
 
     pictures: UInt8
     marks: tuple[Marks, ...]
-    behind: npt.NDArray[np.int16]
+    behind: UInt8
     _people: dict[tuple[int, int], Bools | None] = field(default_factory=dict)
 
     def person(self, who: tuple[int, int], box: Box) -> Bools | None:
@@ -53,8 +54,9 @@ class Scene:
     def differs(self, pixels: UInt8, box: Box) -> Bools:
         """Where pixels (the part `box` of a picture) are not what is behind."""
         x0, y0, x1, y1 = box
-        away = np.abs(pixels.astype(np.int16) - self.behind[y0:y1, x0:x1])
-        return np.asarray(away.max(axis=2) > _DIFFERENCE)
+        behind = self.behind[y0:y1, x0:x1]
+        away = np.maximum(pixels, behind) - np.minimum(pixels, behind) > _DIFFERENCE
+        return np.asarray(away[..., 0] | away[..., 1] | away[..., 2])
 
 
 def scene_of(learned: Examples) -> Scene | None:
@@ -63,7 +65,7 @@ def scene_of(learned: Examples) -> Scene | None:
         return None
     pictures = learned.pictures
     sample = pictures[:: max(1, len(pictures) // _SAMPLE)]
-    scene = Scene(pictures, learned.targets, np.median(sample, axis=0).astype(np.int16))
+    scene = Scene(pictures, learned.targets, np.median(sample, axis=0).astype(np.uint8))
     whole = (0, 0, pictures.shape[2], pictures.shape[1])
     moves = np.mean([scene.differs(picture, whole).mean() for picture in sample])
     return scene if moves < _STILL else None
@@ -104,9 +106,7 @@ class _Canvas:
             return self.marks
         marks, _ = joined([self.marks, theirs.at(np.array(self.come))])
         boxes = np.array(self.boxes, np.float32)
-        hidden = np.zeros(len(boxes), np.bool_)
-        for slot in range(len(self.marks), len(boxes)):
-            hidden[:slot] |= _covered(boxes[:slot], boxes[slot])
+        hidden = _hidden(boxes, len(self.marks))
         return Marks(boxes, marks.labels, marks.weights, marks.heights, marks.ignore | hidden)
 
 
@@ -131,30 +131,40 @@ def _set_down(
     aside = aside if x0 + aside >= 0 and x1 + aside <= width else 0
     target = (x0 + aside, y0, x1 + aside, y1)
     front = _in_front(canvas.boxes, target)
-    if front.mean() > _HIDDEN:
-        return
-    window = np.s_[y0:y1, target[0] : target[2]]
-    if front.any():
-        person = person & ~(front & scene.differs(canvas.before[window], target))
-    canvas.pixels[window][person] = scene.pictures[other, y0:y1, x0:x1][person]
+    if front is not None:
+        if np.count_nonzero(front) > _HIDDEN * front.size:
+            return
+        before = canvas.before[y0:y1, target[0] : target[2]]
+        person = person & ~(front & scene.differs(before, target))
+    window = canvas.pixels[y0:y1, target[0] : target[2]]
+    np.copyto(whole(window), whole(scene.pictures[other, y0:y1, x0:x1]), where=person)
     canvas.come.append(number)
     canvas.boxes.append([float(value) for value in target])
 
 
-def _in_front(boxes: list[list[float]], target: Box) -> Bools:
-    """Where in `target` boxes lie whose feet are lower: they are nearer."""
+def _in_front(boxes: list[list[float]], target: Box) -> Bools | None:
+    """Where in `target` boxes lie whose feet are lower: they are nearer. None for nowhere."""
     x0, y0, x1, y1 = target
+    near = [b for b in boxes if b[3] > y1 and b[0] < x1 and b[2] > x0 and b[1] < y1]
+    if not near:
+        return None
     front = np.zeros((y1 - y0, x1 - x0), np.bool_)
-    for box in boxes:
-        if box[3] > y1 and box[0] < x1 and box[2] > x0 and box[1] < y1:
-            u0, v0, u1, v1 = (max(round(value), 0) for value in box)
-            front[max(v0 - y0, 0) : max(v1 - y0, 0), max(u0 - x0, 0) : max(u1 - x0, 0)] = True
+    for box in near:
+        u0, v0, u1, v1 = (max(round(value), 0) for value in box)
+        front[max(v0 - y0, 0) : max(v1 - y0, 0), max(u0 - x0, 0) : max(u1 - x0, 0)] = True
     return front
 
 
-def _covered(boxes: npt.NDArray[np.float32], by: npt.NDArray[np.float32]) -> Bools:
-    """Which boxes a nearer one covers for the most part: they become ignore regions."""
-    low, high = np.maximum(boxes[:, :2], by[:2]), np.minimum(boxes[:, 2:], by[2:])
-    shared = np.clip(high - low, 0, None).prod(axis=1)
+def _hidden(boxes: npt.NDArray[np.float32], first: int) -> Bools:
+    """Which boxes a nearer one covers for the most part: they become ignore regions.
+
+    Those from `first` on have come, one after the other, and may cover whoever was there before.
+    """
+    come = boxes[first:]
+    low = np.maximum(boxes[:, None, :2], come[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], come[None, :, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=2)
     area = np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1.0)
-    return np.asarray((boxes[:, 3] <= by[3]) & (shared / area > _HIDDEN))
+    covers = (boxes[:, 3, None] <= come[None, :, 3]) & (shared / area[:, None] > _HIDDEN)
+    later = np.arange(len(boxes))[:, None] < np.arange(first, len(boxes))[None, :]
+    return np.asarray((covers & later).any(axis=1))

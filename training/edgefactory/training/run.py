@@ -20,6 +20,7 @@ from typing import Any, Final, Self
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor
@@ -42,6 +43,7 @@ _RAMP: Final = 0.2  # share of the steps in which consistency rises to its weigh
 _MOST_THREADS: Final = 8  # that prepare pictures
 _UNLABELLED: Final = 7919  # added to the seed, for the order of the unlabelled pictures
 
+Ints = npt.NDArray[np.int64]
 AfterStep = Callable[[int, int, str], None]
 
 
@@ -95,6 +97,7 @@ class Run:
         self._averaged = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
         self._worth = worth_of(data.learned.targets, len(data.classes), recipe.balance)
         self._best: Mapping[str, Tensor] | None = None
+        self._ahead: Iterator[tuple[Batch, Batch | None]] | None = None
         self._open = ExitStack()
 
     @property
@@ -147,13 +150,12 @@ class Run:
         number = len(self.done.curve)
         began, waited = time.monotonic(), 0.0
         self._network.train()
-        batches = iter(self._batches(number))
-        while True:
+        if self._ahead is None:
+            self._ahead = self._batches()
+        while self.done.step < self._per_epoch:
             at = time.monotonic()
-            batch = next(batches, None)
+            batch = next(self._ahead)
             waited += time.monotonic() - at
-            if batch is None:
-                break
             self._learn(batch, number)
             done = number * self._per_epoch + self.done.step
             mean = self.done.loss / self.done.step
@@ -201,6 +203,7 @@ class Run:
             state["loss"],
             state["best_epoch"],
         )
+        self._ahead = None
 
     def _feed(self, examples: Examples) -> Feeder:
         ours = max(1, cores() // self.fabric.world_size)
@@ -210,23 +213,40 @@ class Run:
             examples,
             self.recipe,
             threads=threads,
-            ahead=self.fabric.device.type != "cpu",  # else both would want the same cores
             paint_ignored=not network.ignores,
         )
 
-    def _batches(self, epoch: int) -> Iterator[tuple[Batch, Batch | None]]:
-        """The batches that are left of an epoch, this process's share of each."""
-        rank, world = self.fabric.global_rank, self.fabric.world_size
-        order = epoch_order(self._worth, self.recipe.seed, epoch)
-        parts = (part[rank::world] for part in epoch_batches(order, self.recipe.batch))
-        batches = self._feeder.batches(epoch, islice(parts, self.done.step, None))
+    def _batches(self) -> Iterator[tuple[Batch, Batch | None]]:
+        """The batches that are left of the run."""
+        batches = self._feeder.batches(self._parts())
         if self.data.unlabelled is None:
             return ((batch, None) for batch in batches)
-        count = len(self.data.unlabelled)
-        chance = np.random.default_rng((self.recipe.seed + _UNLABELLED, epoch))
-        drawn = chance.integers(0, count, (self._per_epoch, self.recipe.batch))
-        others = self._other.batches(epoch, (row[rank::world] for row in drawn[self.done.step :]))
-        return zip(batches, others, strict=True)
+        return zip(batches, self._other.batches(self._other_parts()), strict=True)
+
+    def _parts(self) -> Iterator[tuple[int, Ints]]:
+        """This process's share of each batch that is left, with its epoch."""
+        rank, world = self.fabric.global_rank, self.fabric.world_size
+        for epoch, first in self._left():
+            order = epoch_order(self._worth, self.recipe.seed, epoch)
+            for part in islice(epoch_batches(order, self.recipe.batch), first, None):
+                yield epoch, part[rank::world]
+
+    def _other_parts(self) -> Iterator[tuple[int, Ints]]:
+        """The same of the unlabelled pictures."""
+        assert self.data.unlabelled is not None
+        rank, world = self.fabric.global_rank, self.fabric.world_size
+        count, shape = len(self.data.unlabelled), (self._per_epoch, self.recipe.batch)
+        for epoch, first in self._left():
+            chance = np.random.default_rng((self.recipe.seed + _UNLABELLED, epoch))
+            for part in chance.integers(0, count, shape)[first:]:
+                yield epoch, part[rank::world]
+
+    def _left(self) -> Iterator[tuple[int, int]]:
+        """The epochs that are left, and each one's first step that is."""
+        first = self.done.step
+        for epoch in range(len(self.done.curve), self.recipe.epochs):
+            yield epoch, first
+            first = 0
 
     def _learn(self, batches: tuple[Batch, Batch | None], epoch: int) -> None:
         """One step."""
