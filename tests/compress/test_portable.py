@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 
 from edgefactory.compress import engines
 from edgefactory.compress.graph import Graph, parse
-from edgefactory.compress.portable import CENTRED, check_portable, quantize_portable
+from edgefactory.compress.portable import CENTRED, check_portable, quantize_portable, scale_of
 from edgefactory.datasets.errors import InputError
 
 UInt8 = npt.NDArray[np.uint8]
@@ -150,3 +150,16 @@ def test_a_uint8_zero_point_is_refused(portable: bytes) -> None:
 def _run(model: bytes, batch: UInt8) -> dict[str, npt.NDArray[np.float32]]:
     session = engines.load("onnxruntime", {"m": model}, "m", "int8", 1)
     return {name: np.asarray(value, np.float32) for name, value in session.run(batch).items()}
+
+
+def test_ranges_that_were_trained_for_are_kept(detector: bytes, pictures: list[UInt8]) -> None:
+    graph = parse(quantize_portable(detector, pictures, ranges={"near": 3.0, "heat": 5.0}), "it")
+    nodes = {node.name: node for node in _kinds(graph, "Conv")}
+    for name, top in (("near", 3.0), ("heat", 5.0), ("reach", 5.0)):  # reach reads what heat reads
+        assert scale_of(graph, nodes[name].input[0]) == pytest.approx(top / 127)
+    check_portable(graph)
+
+
+def test_ranges_of_another_model_are_refused(detector: bytes, pictures: list[UInt8]) -> None:
+    with pytest.raises(InputError, match=r"'stem\.0', which is no layer of the model"):
+        quantize_portable(detector, pictures, ranges={"stem.0": 1.0})

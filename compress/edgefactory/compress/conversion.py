@@ -56,6 +56,7 @@ def compress(
     work = _Work(
         settings,
         _exported(trained),
+        trained.ranges,
         calibration(settings.calibration, trained, data, snapshot),
         progress,
     )
@@ -117,6 +118,7 @@ class _Work:
 
     settings: CompressSettings
     fp32: bytes
+    ranges: Mapping[str, float]
     pictures: Sequence[UInt8]
     progress: Progress
     made: list[tuple[Variant, Mapping[str, bytes]]] = field(default_factory=list)
@@ -199,7 +201,7 @@ def _portable(work: _Work) -> bytes:
     if not work.qdq:
         seen = work.step(1, "quantizing to symmetric INT8")
         work.qdq = portable.quantize_portable(
-            work.fp32, work.pictures, work.settings.float_layers, seen
+            work.fp32, work.pictures, work.settings.float_layers, seen, work.ranges
         )
     return work.qdq
 

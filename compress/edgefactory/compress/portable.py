@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ Floats = npt.NDArray[np.float64]
 QUANTIZED_OPS = ("Conv", "Gemm", "MatMul")
 CENTRED = "image.centred"  # the input's bytes minus 128
 MIDDLE = 128
+LARGEST = 127  # INT8 number of the end of a range
 
 
 def quantize_portable(
@@ -43,12 +44,15 @@ def quantize_portable(
     pictures: Sequence[UInt8],
     float_layers: Sequence[str] = (),
     seen: Callable[[int], None] | None = None,
+    ranges: Mapping[str, float] | None = None,
 ) -> bytes:
     """The portable INT8 form of the FP32 ONNX model `fp32`.
 
     `pictures`: inputs uint8 [H,W,3] to calibrate on; `float_layers`: names of nodes to be left in
-    float; `seen` is told how many pictures have been run. Raises InputError when there is no
-    picture, no such layer, or nothing to quantize.
+    float; `seen` is told how many pictures have been run; `ranges`: the largest absolute input of
+    layers that were trained to be quantized, by name (a checkpoint's `ranges`); other layers'
+    follow from the pictures. Raises InputError when there is no picture, no such layer, or nothing
+    to quantize.
     """
     if not pictures:
         raise InputError(
@@ -64,7 +68,9 @@ def quantize_portable(
         raise InputError("nothing is left to quantize: the model has no Conv, Gemm or MatMul")
     folded = _fold_input(graph)
     _cast_first(graph)
-    quantized = parse(_run_quantizer(graph.to_bytes(), pictures, float_layers, folded, seen), "")
+    fixed = {CENTRED: 1.0} if folded else {}
+    steps = {**_steps(graph, ranges or {}), **fixed}
+    quantized = parse(_run_quantizer(graph.to_bytes(), pictures, float_layers, steps, seen), "")
     _round_biases(quantized)
     check_portable(quantized)
     return quantized.to_bytes()
@@ -107,7 +113,7 @@ def _run_quantizer(
     fp32: bytes,
     pictures: Sequence[UInt8],
     float_layers: Sequence[str],
-    folded: bool,
+    steps: Mapping[str, float],
     seen: Callable[[int], None] | None,
 ) -> bytes:
     import onnx
@@ -130,7 +136,7 @@ def _run_quantizer(
                 per_channel=True,
                 activation_type=QuantType.QInt8,
                 weight_type=QuantType.QInt8,
-                extra_options=_options(folded),
+                extra_options=_options(steps),
             )
         except ort_refusals() as error:
             raise InputError(
@@ -140,20 +146,42 @@ def _run_quantizer(
         return path.read_bytes()
 
 
-def _options(folded: bool) -> dict[str, Any]:
+def _steps(graph: Graph, ranges: Mapping[str, float]) -> dict[str, float]:
+    """The INT8 step of each tensor that a layer of `ranges` reads.
+
+    A layer that runs several times, on several maps, is followed by @2, @3 in its nodes' names.
+    """
+    layers = {node.name: node for node in graph.nodes if node.op_type in QUANTIZED_OPS}
+    unknown = sorted(set(ranges) - set(layers))
+    if unknown:
+        raise InputError(
+            f"a range is given for {unknown[0]!r}, which is no layer of the model; these ranges "
+            "are another checkpoint's"
+        )
+    steps: dict[str, float] = {}
+    for name, node in layers.items():
+        top = ranges.get(name.partition("@")[0])
+        if top is not None:
+            steps[node.input[0]] = max(steps.get(node.input[0], 0.0), top / LARGEST)
+    return steps
+
+
+def _options(steps: Mapping[str, float]) -> dict[str, Any]:
     from onnxruntime.quantization import QuantType
 
-    exact = {
-        "quant_type": QuantType.QInt8,
-        "scale": np.array(1, np.float32),
-        "zero_point": np.array(0, np.int8),
-    }
+    def fixed(step: float) -> dict[str, Any]:
+        return {
+            "quant_type": QuantType.QInt8,
+            "scale": np.array(step, np.float32),
+            "zero_point": np.array(0, np.int8),
+        }
+
     return {
         "ActivationSymmetric": True,
         "WeightSymmetric": True,
         "QuantizeBias": False,
         "OpTypesToExcludeOutputQuantization": list(QUANTIZED_OPS),
-        "TensorQuantOverrides": {CENTRED: [exact]} if folded else {},
+        "TensorQuantOverrides": {tensor: [fixed(step)] for tensor, step in steps.items()},
     }
 
 

@@ -18,7 +18,8 @@ from edge_runtime.contract import InputSpec, OutputSpec, Signal, encode, file_di
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.errors import MissingError as ContractMissingError
 from edgefactory.datasets.errors import InputError, MissingError
-from edgefactory.training.networks import Graph, Network, build, folded
+from edgefactory.training.changes import Changes
+from edgefactory.training.networks import Graph, Network, build, change, folded
 from edgefactory.training.recipe import Recipe, Task
 
 MODEL, RECIPE, METRICS, LINEAGE = (
@@ -74,7 +75,8 @@ class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class TrainingLineage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`lineage.json`: where the weights come from.
 
-    `weights_sha256` is the file they began with; `signal` how sequences became pictures.
+    `weights_sha256` is the file they began with; `signal` how sequences became pictures; `changes`
+    what the recipe does not say of the network.
     """
 
     schema: Literal["lineage/1"]
@@ -89,6 +91,7 @@ class TrainingLineage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mlflow_run: str | None = None
     weights_sha256: str | None = None
     signal: Signal | None = None
+    changes: Changes | None = None
 
 
 @dataclass(frozen=True)
@@ -122,12 +125,20 @@ class Checkpoint:
         """The graph's outputs."""
         return OutputSpec(_OUTPUTS[self.recipe.task])
 
+    @property
+    def ranges(self) -> Mapping[str, float]:
+        """The INT8 ranges of the layers' inputs that it was trained for, by layer; often none."""
+        return self.lineage.changes.ranges if self.lineage.changes else {}
+
     def network(self) -> Network:
         """The network with its weights, in evaluation mode. Raises InputError if they misfit."""
         network = build(self.recipe, len(self.classes))
         path = self.folder / MODEL
         try:
-            network.load_state_dict(safetensors.torch.load_file(path))
+            weights = safetensors.torch.load_file(path)
+            if self.lineage.changes is not None:
+                change(network, self.lineage.changes, weights)
+            network.load_state_dict(weights)
         except (RuntimeError, OSError, safetensors.SafetensorError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"{path} does not fit its recipe: {reason}") from error

@@ -10,15 +10,19 @@ import torch
 
 from edge_runtime.contract import digest, encode
 from edgefactory.datasets.files import storage_errors
+from edgefactory.training.changes import Changes
 from edgefactory.training.recipe import Recipe
 from edgefactory.training.run import Run
 
 _STATE: Final = "state.pt"
 
 
-def run_folder(scratch: Path, snapshot_sha256: str, recipe: Recipe) -> Path:
-    """The folder in `scratch` of the one run that snapshot and recipe describe."""
-    return scratch / digest(snapshot_sha256.encode() + encode(recipe))[:32]
+def run_folder(
+    scratch: Path, snapshot_sha256: str, recipe: Recipe, changes: Changes | None = None
+) -> Path:
+    """The folder in `scratch` of the one run that snapshot, recipe and changes describe."""
+    changed = encode(changes) if changes else b""
+    return scratch / digest(snapshot_sha256.encode() + encode(recipe) + changed)[:32]
 
 
 def keep(run: Run, folder: Path, mlflow_run: str | None) -> None:

@@ -59,10 +59,15 @@ class Data:
 
 @dataclass(frozen=True)
 class Begun:
-    """A network that has learned nothing here, and what it starts from, if from anything."""
+    """A network that has learned nothing here, and what it starts from, if from anything.
+
+    It follows the answers of `teacher` to each batch with the share `follow` of its loss.
+    """
 
     network: Network
     start: Start | None
+    teacher: Network | None = None
+    follow: float = 0.0
 
 
 def begin(recipe: Recipe, classes: tuple[str, ...]) -> Begun:
@@ -96,6 +101,9 @@ class Run:
         decay = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call] # torch has no hint
         self._averaged = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
         self._worth = worth_of(data.learned.targets, len(data.classes), recipe.balance)
+        self._teacher, self._follow = begun.teacher, begun.follow
+        if self._teacher is not None:
+            fabric.to_device(self._teacher.to(memory_format=torch.channels_last)).eval()
         self._best: Mapping[str, Tensor] | None = None
         self._ahead: Iterator[tuple[Batch, Batch | None]] | None = None
         self._open = ExitStack()
@@ -275,6 +283,12 @@ class Run:
         network: Network = self._network.module
         pixels = batch.pixels(device, noise)
         targets = batch.targets.to(device)
+        if self._teacher is not None:
+            raw = self._network(pixels)
+            with torch.no_grad(), self.fabric.autocast():
+                told = self._teacher(pixels)
+            own = (1 - self._follow) * network.loss(raw, targets)
+            return own + self._follow * network.agreement(raw, told)
         if other is None:
             return network.loss(self._network(pixels), targets)
         changed = other.pixels(device, noise)

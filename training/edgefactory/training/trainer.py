@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from lightning.fabric import Fabric
 from edgefactory.datasets import Progress, Snapshot, read_snapshot, snapshot_digest
 from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.files import fresh_folder, storage_errors, write_file
+from edgefactory.training.changes import Changes
 from edgefactory.training.checkpoint import (
     METRICS_OF,
     MODEL,
@@ -33,9 +35,10 @@ from edgefactory.training.examples import load_examples, load_unlabelled
 from edgefactory.training.fitness import check_fitness
 from edgefactory.training.keeping import keep, run_folder, take_up
 from edgefactory.training.memory import memory_errors
+from edgefactory.training.networks import Network
 from edgefactory.training.previews import preview
 from edgefactory.training.recipe import Recipe
-from edgefactory.training.run import Data, Run, begin
+from edgefactory.training.run import Begun, Data, Run, begin
 from edgefactory.training.tracking import Tracker
 
 LOG: Final = "log.txt"
@@ -43,6 +46,28 @@ PREVIEW: Final = "predictions.png"
 
 _KEEP_SECONDS: Final = 60.0  # at most so much work is lost when a run is killed in a long epoch
 _PREVIEWS: Final = 5  # pictures of predictions that a run leaves in MLflow
+
+
+Beginning = Callable[[Recipe, tuple[str, ...]], Begun]
+"""The network to begin with, for a recipe and classes; picklable where a recipe has `devices`."""
+
+
+def as_it_is(network: Network) -> Network:
+    """Most runs keep the network that learned."""
+    return network
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run: how it begins, how it goes on, and what of its network is kept at the end.
+
+    `changes` are said in the checkpoint's lineage.
+    """
+
+    recipe: Recipe
+    beginning: Beginning = begin
+    ending: Callable[[Network], Network] = as_it_is
+    changes: Changes | None = None
 
 
 @dataclass(frozen=True)
@@ -74,10 +99,14 @@ def train(
     number or too little memory, MissingError for weights or a library that are not to be had,
     StorageError when the disk refuses.
     """
-    check_fitness(snapshot_dir, read_snapshot(snapshot_dir), recipe)
-    places = Places(snapshot_dir, out, scratch, tracking_uri)
-    share_out(recipe, partial(_train, recipe, places), progress)
-    return load_checkpoint(out)
+    return carry_out(Plan(recipe), Places(snapshot_dir, out, scratch, tracking_uri), progress)
+
+
+def carry_out(plan: Plan, places: Places, progress: Progress | None) -> Checkpoint:
+    """Do the run; else as `train`."""
+    check_fitness(places.snapshot, read_snapshot(places.snapshot), plan.recipe)
+    share_out(plan.recipe, partial(_train, plan, places), progress)
+    return load_checkpoint(places.out)
 
 
 def load_data(
@@ -102,17 +131,18 @@ def load_data(
     )
 
 
-def _train(recipe: Recipe, places: Places, fabric: Fabric, progress: Progress | None) -> None:
+def _train(plan: Plan, places: Places, fabric: Fabric, progress: Progress | None) -> None:
     """What each process of a run does; the first one keeps files and records."""
+    recipe = plan.recipe
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     snapshot, sha256 = read_snapshot(places.snapshot), snapshot_digest(places.snapshot)
-    folder = run_folder(places.scratch, sha256, recipe)
+    folder = run_folder(places.scratch, sha256, recipe, plan.changes)
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     first = fabric.is_global_zero
     with memory_errors(recipe), torch.random.fork_rng():
-        begun = begin(recipe, snapshot.classes)
+        begun = plan.beginning(recipe, snapshot.classes)
         data = load_data(recipe, places.snapshot, folder, progress) if first else None
         fabric.barrier()  # what the first has laid into the scratch folder, the others find
         data = data or load_data(recipe, places.snapshot, folder, None)
@@ -123,7 +153,8 @@ def _train(recipe: Recipe, places: Places, fabric: Fabric, progress: Progress | 
                 tracker.describe(recipe, snapshot.name, sha256)
                 _go_on(run, folder, tracker, progress)
                 if first:
-                    _write(places.out, run, snapshot, sha256, tracker.run_id)
+                    kept = Kept(plan.ending(run.kept), plan.changes, tracker.run_id)
+                    _write(places.out, run, snapshot, sha256, kept)
                     tracker.keep(places.out)
     fabric.barrier()
     if first:
@@ -164,8 +195,17 @@ def _values(point: Epoch) -> dict[str, float]:
     return values
 
 
-def _write(out: Path, run: Run, snapshot: Snapshot, sha256: str, mlflow_run: str | None) -> None:
-    network, recipe, curve = run.kept, run.recipe, run.done.curve
+@dataclass(frozen=True)
+class Kept:
+    """The network that a run leaves, and what its lineage says beside the run."""
+
+    network: Network
+    changes: Changes | None
+    mlflow_run: str | None
+
+
+def _write(out: Path, run: Run, snapshot: Snapshot, sha256: str, kept: Kept) -> None:
+    network, recipe, curve = kept.network, run.recipe, run.done.curve
     metrics = Metrics(
         schema="metrics/1",
         metric=METRICS_OF[recipe.task],
@@ -183,9 +223,10 @@ def _write(out: Path, run: Run, snapshot: Snapshot, sha256: str, mlflow_run: str
         recipe=recipe,
         parameters=sum(p.numel() for p in network.parameters()),
         versions={name: importlib.metadata.version(name) for name in ("lightning", "torch")},
-        mlflow_run=mlflow_run,
+        mlflow_run=kept.mlflow_run,
         weights_sha256=run.start.sha256 if run.start else None,
         signal=snapshot.signal,
+        changes=kept.changes,
     )
     with fresh_folder(out, MODEL) as folder:
         write_checkpoint(folder, network.state_dict(), metrics, lineage)

@@ -11,6 +11,7 @@ from edgefactory.training.networks.anchored import AnchoredDetector, detectors
 from edgefactory.training.networks.backbone_detector import BackboneDetector
 from edgefactory.training.networks.backbones import library_of, pyramid, scored_body
 from edgefactory.training.networks.base import Graph, Network
+from edgefactory.training.networks.changing import change, swap_activations
 from edgefactory.training.networks.classifier import Classifier, Trunk
 from edgefactory.training.networks.embedder import Embedder
 from edgefactory.training.networks.fold import folded
@@ -18,7 +19,7 @@ from edgefactory.training.networks.sequence import SequenceTrunk
 from edgefactory.training.networks.specialist import Detector
 from edgefactory.training.recipe import SPECIALIST, Recipe
 
-__all__ = ["Graph", "Network", "build", "folded"]
+__all__ = ["Graph", "Network", "build", "change", "folded", "swap_activations"]
 
 
 def build(recipe: Recipe, classes: int) -> Network:
