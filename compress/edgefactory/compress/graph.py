@@ -82,7 +82,7 @@ class Graph:
 
         What the model says of itself (`training.specification`) is kept.
         """
-        nodes = self._live()
+        nodes = self.live()
         used = {name for node in nodes for name in node.input} | set(self.outputs)
         graph = helper.make_graph(
             nodes,
@@ -108,7 +108,7 @@ class Graph:
         content: bytes = model.SerializeToString(deterministic=True)
         return content
 
-    def _live(self) -> list[NodeProto]:
+    def live(self) -> list[NodeProto]:
         """The nodes that an output needs, each after those it reads from."""
         maker = {name: node for node in self.nodes for name in node.output}
         placed: dict[int, NodeProto] = {}

@@ -22,7 +22,8 @@ from edgefactory.datasets.onnx_sessions import first_line
 
 UInt8 = npt.NDArray[np.uint8]
 
-_HEAVY = frozenset({"Convolution", "GroupConvolution", "MatMul"})
+HEAVY = frozenset({"Convolution", "GroupConvolution", "MatMul"})
+SPLIT = "/WithoutBiases"  # end of the name of a layer whose bias OpenVINO adds in another node
 
 
 def to_ir(fp32: bytes) -> dict[str, bytes]:
@@ -30,7 +31,7 @@ def to_ir(fp32: bytes) -> dict[str, bytes]:
 
     Raises InputError when OpenVINO cannot read it; the message names the operation and layer.
     """
-    return _save(_read(fp32))
+    return files_of(read_model(fp32))
 
 
 def to_int8_ir(
@@ -45,7 +46,7 @@ def to_int8_ir(
     read by the first convolution as they are. What follows the last convolution or matrix product
     (the decoding) and `float_layers` stay in float. Errors as `to_ir`.
     """
-    model = _read(fp32)
+    model = read_model(fp32)
     nncf = _quiet_nncf()
     done = seen or (lambda _: None)
 
@@ -53,7 +54,7 @@ def to_int8_ir(
         done(entry[0] + 1)
         return entry[1][None]
 
-    layers = [f"{name}{end}" for name in float_layers for end in ("", "/WithoutBiases")]
+    layers = [f"{name}{end}" for name in float_layers for end in ("", SPLIT)]
     ignored = sorted({*_tail(model), *layers})
     with contextlib.redirect_stdout(io.StringIO()):  # its own progress bar
         quantized = nncf.quantize(
@@ -64,7 +65,7 @@ def to_int8_ir(
             subset_size=len(pictures),
             ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
         )
-    return _save(quantized)
+    return files_of(quantized)
 
 
 def _quiet_nncf() -> ModuleType:
@@ -79,14 +80,15 @@ def _quiet_nncf() -> ModuleType:
     return module
 
 
-def _read(content: bytes) -> Any:
+def read_model(content: bytes) -> Any:
+    """OpenVINO's model of an ONNX file. Errors as `to_ir`."""
     try:
         return quiet_openvino().Core().read_model(content)
     except RuntimeError as error:
         raise InputError(f"OpenVINO cannot read the model: {first_line(error)}") from error
 
 
-def _save(model: Any) -> dict[str, bytes]:
+def files_of(model: Any) -> dict[str, bytes]:
     """The model's files. Names that OpenVINO counts up over a process are counted anew, and what
     NNCF notes about itself is left out, so that the bytes depend on the model alone."""
     for index, node in enumerate(model.get_ordered_ops()):
@@ -112,7 +114,7 @@ def _tail(model: Any) -> list[str]:
             for output in node.outputs()
             for port in output.get_target_inputs()
         }
-        if kind in _HEAVY or readers & leads:
+        if kind in HEAVY or readers & leads:
             leads.add(name)
         elif kind not in ("Constant", "Result"):
             names.append(name)

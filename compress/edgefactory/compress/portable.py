@@ -45,35 +45,49 @@ def quantize_portable(
     float_layers: Sequence[str] = (),
     seen: Callable[[int], None] | None = None,
     ranges: Mapping[str, float] | None = None,
+    kept: Path | None = None,
 ) -> bytes:
     """The portable INT8 form of the FP32 ONNX model `fp32`.
 
     `pictures`: inputs uint8 [H,W,3] to calibrate on; `float_layers`: names of nodes to be left in
     float; `seen` is told how many pictures have been run; `ranges`: the largest absolute input of
     layers that were trained to be quantized, by name (a checkpoint's `ranges`); other layers'
-    follow from the pictures. Raises InputError when there is no picture, no such layer, or nothing
-    to quantize.
+    follow from the pictures. `kept`: a file that keeps what the pictures said, for the next call
+    with the same model and pictures; written when it is not there. Raises InputError when there is
+    no picture, no such layer, or nothing to quantize.
     """
     if not pictures:
         raise InputError(
             "there is no picture to calibrate on: the snapshot's train split is empty; "
             "label more footage or raise `calibration`"
         )
-    graph = parse(fp32, "the FP32 model")
-    names = [node.name for node in graph.nodes if node.op_type in QUANTIZED_OPS]
+    graph, folded = prepared(fp32)
+    names = quantizable(graph)
     unknown = sorted(set(float_layers) - set(names))
     if unknown:
         raise InputError(f"no layer is called {unknown[0]!r}; quantizable are {', '.join(names)}")
     if not set(names) - set(float_layers):
         raise InputError("nothing is left to quantize: the model has no Conv, Gemm or MatMul")
-    folded = _fold_input(graph)
-    _cast_first(graph)
     fixed = {CENTRED: 1.0} if folded else {}
     steps = {**_steps(graph, ranges or {}), **fixed}
-    quantized = parse(_run_quantizer(graph.to_bytes(), pictures, float_layers, steps, seen), "")
+    how = _How(pictures, float_layers, steps, seen or (lambda _: None), kept)
+    quantized = parse(_run_quantizer(graph.to_bytes(), how), "")
     _round_biases(quantized)
     check_portable(quantized)
     return quantized.to_bytes()
+
+
+def prepared(fp32: bytes) -> tuple[Graph, bool]:
+    """The FP32 graph as it is quantized, and whether its input is read without loss."""
+    graph = parse(fp32, "the FP32 model")
+    folded = _fold_input(graph)
+    _cast_first(graph)
+    return graph, folded
+
+
+def quantizable(graph: Graph) -> list[str]:
+    """The names of the layers that can be INT8, in the graph's order."""
+    return [node.name for node in graph.nodes if node.op_type in QUANTIZED_OPS]
 
 
 def check_portable(graph: Graph) -> None:
@@ -109,13 +123,18 @@ class _Pictures:
         return {self._name: entry[1][None]}
 
 
-def _run_quantizer(
-    fp32: bytes,
-    pictures: Sequence[UInt8],
-    float_layers: Sequence[str],
-    steps: Mapping[str, float],
-    seen: Callable[[int], None] | None,
-) -> bytes:
+@dataclass(frozen=True)
+class _How:
+    """What `quantize_portable` was asked for; `steps` are the INT8 steps of tensors, by name."""
+
+    pictures: Sequence[UInt8]
+    float_layers: Sequence[str]
+    steps: Mapping[str, float]
+    seen: Callable[[int], None]
+    kept: Path | None
+
+
+def _run_quantizer(fp32: bytes, how: _How) -> bytes:
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
@@ -123,7 +142,7 @@ def _run_quantizer(
         """The same, as the base class that the quantizer asks for."""
 
     model = onnx.load_from_string(fp32)
-    reader = Reader(model.graph.input[0].name, pictures, seen or (lambda _: None))
+    reader = Reader(model.graph.input[0].name, how.pictures, how.seen)
     with tempfile.TemporaryDirectory() as folder, _without_advice():
         path = Path(folder) / "quantized.onnx"
         try:
@@ -132,11 +151,12 @@ def _run_quantizer(
                 path,
                 reader,
                 op_types_to_quantize=list(QUANTIZED_OPS),
-                nodes_to_exclude=list(float_layers),
+                nodes_to_exclude=list(how.float_layers),
                 per_channel=True,
                 activation_type=QuantType.QInt8,
                 weight_type=QuantType.QInt8,
-                extra_options=_options(steps),
+                extra_options=_options(how.steps),
+                calibration_cache_path=how.kept,
             )
         except ort_refusals() as error:
             raise InputError(
