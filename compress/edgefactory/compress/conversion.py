@@ -53,7 +53,7 @@ def compress(
     data = read_snapshot(snapshot)
     check_lineage(trained, snapshot_digest(snapshot), snapshot)
     progress(0, _STEPS, "exporting FP32 ONNX")
-    work = _Work(
+    work = Work(
         settings,
         _exported(trained),
         trained.ranges,
@@ -63,6 +63,13 @@ def compress(
     for target, make in _TARGETS.items():
         if target in settings.targets:
             make(work)
+    result = write_variants(work, trained, out)
+    progress(_STEPS, _STEPS, f"{len(result.variants)} variants")
+    return result
+
+
+def write_variants(work: Work, trained: Checkpoint, out: Path) -> VariantSet:
+    """Write the folder of what was made of a checkpoint: variants.json and the files."""
     with fresh_folder(out, VARIANTS) as folder:
         for variant, files in work.made:
             for name, content in files.items():
@@ -81,7 +88,6 @@ def compress(
             skipped=tuple(work.skipped),
         )
         write_file(folder / VARIANTS, encode(result))
-    progress(_STEPS, _STEPS, f"{len(result.variants)} variants")
     return result
 
 
@@ -113,7 +119,7 @@ def check_lineage(trained: Checkpoint, found: str, snapshot: Path) -> None:
 
 
 @dataclass
-class _Work:
+class Work:
     """One compression under way: what it starts from, and what has been made."""
 
     settings: CompressSettings
@@ -149,14 +155,14 @@ class _Work:
         self.skipped.append(Skipped(name, " ".join(str(error).split())))
 
 
-def _onnx(work: _Work) -> None:
+def _onnx(work: Work) -> None:
     work.add("onnx-fp32", "onnxruntime", "f32", {"model.onnx": work.fp32})
     lowered = lowering.lower(_portable(work))
     work.add("onnx-int8", "onnxruntime", "int8", {"model.onnx": lowered})
     work.add("qdq-int8", "openvino", "int8", {"model.onnx": _portable(work)})
 
 
-def _openvino(work: _Work) -> None:
+def _openvino(work: Work) -> None:
     work.step(2, "converting to OpenVINO IR")
     names = ("openvino-f32", "openvino-bf16", "openvino-int8")
     try:
@@ -177,7 +183,8 @@ def _openvino(work: _Work) -> None:
     )
 
 
-def _tensorrt(work: _Work) -> None:
+def add_tensorrt(work: Work) -> None:
+    """Add the TensorRT engine of the portable form, or why there is none."""
     name = "tensorrt-rtx-int8"
     seen = work.step(4, "building TensorRT-RTX engines")
     try:
@@ -192,11 +199,11 @@ def _tensorrt(work: _Work) -> None:
         work.skip(f"{name}-{capability}", reason)
 
 
-_TARGETS: Final = {"onnx": _onnx, "openvino": _openvino, "tensorrt": _tensorrt}
+_TARGETS: Final = {"onnx": _onnx, "openvino": _openvino, "tensorrt": add_tensorrt}
 _STEPS: Final = 5
 
 
-def _portable(work: _Work) -> bytes:
+def _portable(work: Work) -> bytes:
     """The portable INT8 form, made once."""
     if not work.qdq:
         seen = work.step(1, "quantizing to symmetric INT8")

@@ -4,7 +4,7 @@
 `Validation` tells what a mixture loses, `PortableForm` and `IrForm` make mixtures.
 """
 
-from edgefactory.compress.mixed.constraints import Drop, Margins
+from edgefactory.compress.mixed.constraints import Drop, Margins, worst
 from edgefactory.compress.mixed.forms import IrForm, PortableForm
 from edgefactory.compress.mixed.memory import capped
 from edgefactory.compress.mixed.search import Found, Keeping, Validated, search
@@ -28,4 +28,5 @@ __all__ = [
     "search",
     "sensitivity",
     "switched",
+    "worst",
 ]

@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgefactory.training.tuning.budgets import Budget, Form, parse_budgets
+    from edgefactory.training.tuning.budgets import Budget, Form, parse_budgets, parse_limits
     from edgefactory.training.tuning.costs import Cost
     from edgefactory.training.tuning.derived import derived_space, facts_of
     from edgefactory.training.tuning.document import Tune
@@ -34,13 +34,14 @@ __all__ = [
     "local",
     "on_ray",
     "parse_budgets",
+    "parse_limits",
     "processes",
     "tune",
     "with_wishes",
 ]
 
 _MODULES = {
-    "budgets": ("Budget", "Form", "parse_budgets"),
+    "budgets": ("Budget", "Form", "parse_budgets", "parse_limits"),
     "costs": ("Cost",),
     "derived": ("derived_space", "facts_of"),
     "document": ("Tune",),

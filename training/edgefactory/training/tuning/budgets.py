@@ -83,6 +83,27 @@ def parse_budgets(texts: Iterable[str]) -> tuple[Budget, ...]:
     return tuple(found.values())
 
 
+def parse_limits(texts: Iterable[str]) -> tuple[Budget, ...]:
+    """The same of budgets that hold for whatever form is chosen: `latency_ms<=3`, `bytes<=1MB`.
+
+    Raises InputError as `parse_budgets`, and for a budget that names an engine.
+    """
+    found: dict[Quantity, Budget] = {}
+    for text in texts:
+        if "@" in text:
+            raise InputError(
+                f"--budget {text!r}: engine and precision are what is to be chosen here; leave out "
+                "what follows @, and name engines with --targets"
+            )
+        budget, _ = _parse(text)
+        if budget.quantity == "parameters":
+            raise InputError(f"--budget {text!r}: expected latency_ms, bytes or macs here")
+        if budget.quantity in found:
+            raise InputError(f"--budget limits {budget.quantity} twice; give it once")
+        found[budget.quantity] = budget
+    return tuple(found.values())
+
+
 def _parse(text: str) -> tuple[Budget, Form | None]:
     """A budget as it was written, and the form that it names, or means in any case."""
     where = f"--budget {text!r}"
