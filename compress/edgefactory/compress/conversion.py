@@ -24,7 +24,15 @@ from edge_runtime.contract import (
     preprocess,
 )
 from edgefactory.compress import lowering, openvino_ir, portable, tensorrt
+from edgefactory.compress.graph import parse
 from edgefactory.compress.machine import has_bf16, host
+from edgefactory.compress.saturation import (
+    SATURATION,
+    LayerSums,
+    Saturation,
+    layers_in_graph,
+    survey,
+)
 from edgefactory.compress.settings import CompressSettings
 from edgefactory.datasets import Progress, Snapshot, load_picture, read_snapshot, snapshot_digest
 from edgefactory.datasets.documents import read_document
@@ -142,6 +150,11 @@ class _Work:
         main = next(iter(files))
         self.made.append((Variant(name, engine, precision, hardware, main, refs), files))
 
+    def note_sums(self, name: str, main: bytes, sums: tuple[LayerSums, ...]) -> None:
+        """Say beside a variant, whose main file is `main`, what the pairs of its layers come to."""
+        document = Saturation("saturation/1", digest(main), sums)
+        self.notes[f"{name}/{SATURATION}"] = encode(document)
+
     def skip(self, name: str, error: EdgefactoryError | str) -> None:
         """Remember why a variant was not made."""
         self.skipped.append(Skipped(name, " ".join(str(error).split())))
@@ -149,9 +162,13 @@ class _Work:
 
 def _onnx(work: _Work) -> None:
     work.add("onnx-fp32", "onnxruntime", "f32", {"model.onnx": work.fp32})
-    lowered = lowering.lower(_portable(work))
+    whole = _portable(work)
+    sums = survey(layers_in_graph(parse(whole, "the portable INT8 model")))
+    lowered = lowering.lower(whole)
     work.add("onnx-int8", "onnxruntime", "int8", {"model.onnx": lowered})
-    work.add("qdq-int8", "openvino", "int8", {"model.onnx": _portable(work)})
+    work.note_sums("onnx-int8", lowered, sums)
+    work.add("qdq-int8", "openvino", "int8", {"model.onnx": whole})
+    work.note_sums("qdq-int8", whole, sums)
 
 
 def _openvino(work: _Work) -> None:
@@ -170,9 +187,9 @@ def _openvino(work: _Work) -> None:
         work.skip(names[1], "this CPU has no bf16 instructions, so it cannot be proven here")
     seen = work.step(3, "quantizing with NNCF")
     layers = work.settings.float_layers
-    work.add(
-        names[2], "openvino", "int8", openvino_ir.to_int8_ir(work.fp32, work.pictures, layers, seen)
-    )
+    ir = openvino_ir.to_int8_ir(work.fp32, work.pictures, layers, seen)
+    work.add(names[2], "openvino", "int8", ir)
+    work.note_sums(names[2], ir["model.xml"], openvino_ir.pair_sums(ir))
 
 
 def _tensorrt(work: _Work) -> None:

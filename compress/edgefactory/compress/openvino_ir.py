@@ -8,7 +8,7 @@ import logging
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgefactory.compress.engines import quiet_openvino
+from edgefactory.compress.saturation import LayerSums, float_weights, layers_in_ir, mend, survey
 from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.onnx_sessions import first_line
 
@@ -43,7 +44,8 @@ def to_int8_ir(
 
     Weights are symmetric per channel, activations asymmetric per tensor: so the input's bytes are
     read by the first convolution as they are. What follows the last convolution or matrix product
-    (the decoding) and `float_layers` stay in float. Errors as `to_ir`.
+    (the decoding) and `float_layers` stay in float; weights whose sums could overflow are held in 7
+    bits (see `saturation`). Errors as `to_ir`.
     """
     model = _read(fp32)
     nncf = _quiet_nncf()
@@ -64,7 +66,14 @@ def to_int8_ir(
             subset_size=len(pictures),
             ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
         )
+    mend(layers_in_ir(quantized, float_weights(model)))
     return _save(quantized)
+
+
+def pair_sums(ir: Mapping[str, bytes]) -> tuple[LayerSums, ...]:
+    """What the pairs of the INT8 layers of such a model can come to."""
+    model = quiet_openvino().Core().read_model(ir["model.xml"], ir["model.bin"])
+    return survey(layers_in_ir(model))
 
 
 def _quiet_nncf() -> ModuleType:

@@ -3,12 +3,13 @@
 Every zero point is the INT8 number 0, weights are quantized per channel, activations per tensor,
 and a Q/DQ pair stands before each convolution and matrix product, nowhere else: so the heads'
 results and the decoding stay in float. The arithmetic is ONNX Runtime's `quantize_static`; ours
-are three exactnesses around it:
+are four exactnesses around it:
 
 - the input's bytes p become p - 128 at scale 1, which INT8 holds without loss; the normalisation
   moves into the first convolution's weights and bias (where no padding forbids it);
 - biases are rounded to the grid of their accumulators (input scale x weight scale), so an engine
   that wants INT32 biases computes the same (see `lowering`);
+- weights whose sums could overflow on older processors are held in 7 bits (see `saturation`);
 - the file's bytes depend on the checkpoint and the calibration pictures alone.
 """
 
@@ -27,6 +28,7 @@ import numpy.typing as npt
 from onnx import NodeProto, TensorProto
 
 from edgefactory.compress.graph import Graph, attributes, parse
+from edgefactory.compress.saturation import layers_in_graph, mend
 from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.onnx_sessions import first_line, ort_refusals
 
@@ -65,6 +67,7 @@ def quantize_portable(
     folded = _fold_input(graph)
     _cast_first(graph)
     quantized = parse(_run_quantizer(graph.to_bytes(), pictures, float_layers, folded, seen), "")
+    mend(layers_in_graph(quantized, _weights(graph)))
     _round_biases(quantized)
     check_portable(quantized)
     return quantized.to_bytes()
@@ -154,6 +157,15 @@ def _options(folded: bool) -> dict[str, Any]:
         "QuantizeBias": False,
         "OpTypesToExcludeOutputQuantization": list(QUANTIZED_OPS),
         "TensorQuantOverrides": {CENTRED: [exact]} if folded else {},
+    }
+
+
+def _weights(graph: Graph) -> dict[str, npt.NDArray[np.float32]]:
+    """The constant weights of the layers to be quantized, by layer."""
+    return {
+        node.name: np.asarray(graph.constants[node.input[1]], np.float32)
+        for node in graph.nodes
+        if node.op_type in QUANTIZED_OPS and node.input[1] in graph.constants
     }
 
 
