@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Meta, Struct
 
+from edge_runtime.building import RECIPE_FILE
 from edge_runtime.contract import (
     Engine,
     FileRef,
@@ -45,6 +46,7 @@ UInt8 = npt.NDArray[np.uint8]
 VARIANTS: Final = "variants.json"
 LAYERS: Final = "layers.json"
 _CPU: Final = ("cpu",)
+_JETSON: Final = "tensorrt-jetson-int8"
 
 
 def compress(
@@ -193,6 +195,11 @@ def _openvino(work: _Work) -> None:
 
 
 def _tensorrt(work: _Work) -> None:
+    _jetson(work)
+    _rtx(work)
+
+
+def _rtx(work: _Work) -> None:
     name = "tensorrt-rtx-int8"
     seen = work.step(4, "building TensorRT-RTX engines")
     try:
@@ -205,6 +212,18 @@ def _tensorrt(work: _Work) -> None:
     work.notes[f"{name}/{LAYERS}"] = encode(layers)
     for capability, reason in built.left_out.items():
         work.skip(f"{name}-{capability}", reason)
+
+
+def _jetson(work: _Work) -> None:
+    """What a device builds for itself: the portable form, and how."""
+    whole = _portable(work)
+    try:
+        recipe = tensorrt.recipe(whole, "tensorrt")
+    except EdgefactoryError as error:
+        work.skip(_JETSON, error)
+        return
+    files = {"model.onnx": whole, RECIPE_FILE: encode(recipe)}
+    work.add(_JETSON, "tensorrt", "int8", files, work.settings.jetson_hardware)
 
 
 _TARGETS: Final = {"onnx": _onnx, "openvino": _openvino, "tensorrt": _tensorrt}
