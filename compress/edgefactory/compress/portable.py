@@ -212,13 +212,19 @@ def scale_of(graph: Graph, tensor: str) -> Floats | None:
 def _cast_first(graph: Graph) -> None:
     """Put the input's Cast before its Transpose: TensorRT moves no UINT8 data."""
     image = graph.inputs[0]
-    turn = graph.only_consumer(image)
+    turn = _reader(graph, image)
     cast = graph.only_consumer(turn.output[0]) if turn is not None else None
     if turn is None or cast is None or (turn.op_type, cast.op_type) != ("Transpose", "Cast"):
         return
     middle, end = turn.output[0], cast.output[0]
     cast.input[0], cast.output[0] = image, f"{middle}.cast"
     turn.input[0], turn.output[0] = f"{middle}.cast", end
+
+
+def _reader(graph: Graph, tensor: str) -> NodeProto | None:
+    """The one node that reads what `tensor` holds, whoever asks for its shape; None for several."""
+    readers = [node for node in graph.consumers(tensor) if node.op_type != "Shape"]
+    return readers[0] if len(readers) == 1 and tensor not in graph.outputs else None
 
 
 @dataclass
@@ -267,7 +273,7 @@ def _normalisation(graph: Graph) -> _Normalisation | None:
     tensor, channels_first = graph.inputs[0], False
     mean: Floats = np.zeros(3)
     gain: Floats = np.ones(3)
-    while (node := graph.only_consumer(tensor)) is not None:
+    while (node := _reader(graph, tensor)) is not None:
         if node.op_type == "Transpose" and not channels_first:
             channels_first = list(attributes(node)["perm"]) == [0, 3, 1, 2]
             if not channels_first:

@@ -81,6 +81,7 @@ def build(
         config.set_timing_cache(cache, False)
     engine = builder.build_serialized_network(network, config)
     if engine is None:
+        _forget_failure(trt, logger)
         last = next((m for s, m in reversed(log) if s == trt.ILogger.ERROR), "no reason given")
         raise RefusedError(f"TensorRT gives no engine: {' '.join(last.split())[:200]}")
     found = in_log(message for _, message in log) or _inspected(trt, logger, bytes(engine))
@@ -130,6 +131,16 @@ def _configured(trt: ModuleType, builder: Any, network: Any, recipe: TensorrtBui
         profile.set_shape(name, shapes.smallest, shapes.best, shapes.largest)
         config.add_optimization_profile(profile)
     return config
+
+
+def _forget_failure(trt: ModuleType, logger: Any) -> None:
+    """Build an empty engine: in TensorRT-RTX 1.7 the build after one that failed still keeps to the
+    failed one's capability, and falls back to float without a word."""
+    builder = trt.Builder(logger)
+    network = builder.create_network(0)
+    taken = network.add_input("nothing", trt.float32, (1, 1))
+    network.mark_output(network.add_identity(taken).get_output(0))
+    builder.build_serialized_network(network, builder.create_builder_config())
 
 
 def in_log(messages: Iterable[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from edge_runtime.building import (
     RECIPE_FILE,
@@ -37,8 +37,8 @@ here = pytest.mark.skipif(
 AMPERE = Device("sm86", elsewhere=True)
 
 
-def quantized(odd: str = "") -> bytes:
-    """One INT8 convolution of a picture's bytes; `odd` is an operation to end with."""
+def quantized(*ending: NodeProto) -> bytes:
+    """One INT8 convolution of a picture's bytes; `ending` goes on from `sums` to `scores`."""
     rng = np.random.default_rng(0)
     constants = {
         "middle": np.float32(128),
@@ -47,6 +47,7 @@ def quantized(odd: str = "") -> bytes:
         "weight": rng.integers(-64, 65, (16, 3, 3, 3)).astype(np.int8),
         "each": np.full(16, 0.001, np.float32),
         "none": np.zeros(16, np.int8),
+        "square": rng.normal(size=(16, 16)).astype(np.float32),
     }
     nodes = [
         helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
@@ -56,10 +57,8 @@ def quantized(odd: str = "") -> bytes:
         helper.make_node("DequantizeLinear", ["bytes", "one", "zero"], ["data"]),
         helper.make_node("DequantizeLinear", ["weight", "each", "none"], ["filter"], axis=0),
         helper.make_node("Conv", ["data", "filter"], ["sums"], name="layer", pads=[1] * 4),
-        helper.make_node("Relu", ["sums"], ["before" if odd else "scores"]),
+        *(ending or (helper.make_node("Relu", ["sums"], ["scores"]),)),
     ]
-    if odd:
-        nodes.append(helper.make_node(odd, ["before"], ["scores"], name="odd.one"))
     graph = helper.make_graph(
         nodes,
         "quantized",
@@ -172,8 +171,19 @@ def test_what_does_not_fit_is_refused_and_leaves_no_engine(
 
 
 @here
+@pytest.mark.component
+def test_a_build_that_fails_does_not_spoil_the_next_one() -> None:
+    """TensorRT-RTX 1.7 would keep to the failed one's capability, and compute in float."""
+    source = quantized(helper.make_node("MatMul", ["sums", "square"], ["scores"]))
+    wanted = recipe(source)
+    with pytest.raises(RefusedError, match="TensorRT gives no engine"):
+        build(wanted, source, ("sm75",))
+    assert int8_share(build(wanted, source, ("sm80",)).convolutions) == 1.0
+
+
+@here
 def test_an_operation_that_tensorrt_lacks_is_named_with_its_layer() -> None:
-    source = quantized("Det")
+    source = quantized(helper.make_node("Det", ["sums"], ["scores"], name="odd.one"))
     with pytest.raises(InputError, match=r"TensorRT cannot take Det 'odd\.one'") as caught:
         build(recipe(source), source, ("sm86",))
     assert "\n" not in str(caught.value)
