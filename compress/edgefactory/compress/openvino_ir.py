@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgefactory.compress.admission import admit, admit_pictures, unsupported
 from edgefactory.compress.engines import quiet_openvino
 from edgefactory.compress.saturation import LayerSums, float_weights, layers_in_ir, mend, survey
 from edgefactory.datasets.errors import InputError
@@ -29,8 +30,10 @@ _HEAVY = frozenset({"Convolution", "GroupConvolution", "MatMul"})
 def to_ir(fp32: bytes) -> dict[str, bytes]:
     """The model as `model.xml` and `model.bin`, weights in f32.
 
-    Raises InputError when OpenVINO cannot read it; the message names the operation and layer.
+    Raises InputError for what `admission` does not take, and when OpenVINO cannot read it; the
+    message names the operation and layer.
     """
+    admit(fp32, "the FP32 model")
     return _save(_read(fp32))
 
 
@@ -47,6 +50,7 @@ def to_int8_ir(
     (the decoding) and `float_layers` stay in float; weights whose sums could overflow are held in 7
     bits (see `saturation`). Errors as `to_ir`.
     """
+    admit_pictures(pictures, admit(fp32, "the FP32 model"))
     model = _read(fp32)
     nncf = _quiet_nncf()
     done = seen or (lambda _: None)
@@ -92,6 +96,12 @@ def _read(content: bytes) -> Any:
     try:
         return quiet_openvino().Core().read_model(content)
     except RuntimeError as error:
+        lacking = unsupported(str(error), content)
+        if lacking is not None:
+            raise InputError(
+                f"OpenVINO cannot take {lacking}: replace that operation in the network, or leave "
+                "openvino out of the targets"
+            ) from error
         raise InputError(f"OpenVINO cannot read the model: {first_line(error)}") from error
 
 

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto, TensorProto
 
+from edgefactory.compress.admission import admit, admit_pictures
 from edgefactory.compress.graph import Graph, attributes, parse
 from edgefactory.compress.saturation import layers_in_graph, mend
 from edgefactory.datasets.errors import InputError
@@ -49,14 +50,10 @@ def quantize_portable(
     """The portable INT8 form of the FP32 ONNX model `fp32`.
 
     `pictures`: inputs uint8 [H,W,3] to calibrate on; `float_layers`: names of nodes to be left in
-    float; `seen` is told how many pictures have been run. Raises InputError when there is no
-    picture, no such layer, or nothing to quantize.
+    float; `seen` is told how many pictures have been run. Raises InputError for what `admission`
+    does not take, when there is no such layer, or nothing to quantize.
     """
-    if not pictures:
-        raise InputError(
-            "there is no picture to calibrate on: the snapshot's train split is empty; "
-            "label more footage or raise `calibration`"
-        )
+    admit_pictures(pictures, admit(fp32, "the FP32 model"))
     graph = parse(fp32, "the FP32 model")
     names = [node.name for node in graph.nodes if node.op_type in QUANTIZED_OPS]
     unknown = sorted(set(float_layers) - set(names))

@@ -18,7 +18,8 @@ from edge_runtime import building
 from edge_runtime.building import int8_share, shortfall
 from edge_runtime.contract import Flavour, Shapes, TensorrtBuild, digest
 from edge_runtime.errors import EdgeRuntimeError, RefusedError
-from edgefactory.compress.graph import Graph, parse
+from edgefactory.compress.admission import admit
+from edgefactory.compress.graph import parse
 from edgefactory.compress.portable import check_portable
 from edgefactory.datasets.errors import InputError, MissingError
 
@@ -50,9 +51,10 @@ def unavailable() -> str | None:
 def recipe(portable: bytes, flavour: Flavour) -> TensorrtBuild:
     """How an engine of the portable form `portable` is built by `flavour`.
 
-    Raises InputError when `portable` is not the portable form, takes something else than one
-    picture a row, or has an axis other than the first left free.
+    Raises InputError when `portable` is not the portable form, or for what `admission` does not
+    take.
     """
+    shapes = _shapes(portable)
     graph = parse(portable, "the portable INT8 model")
     check_portable(graph)
     return TensorrtBuild(
@@ -62,27 +64,18 @@ def recipe(portable: bytes, flavour: Flavour) -> TensorrtBuild:
         source_sha256=digest(portable),
         convolutions=sum(node.op_type in ("Conv", "ConvTranspose") for node in graph.nodes),
         int8_share=INT8_SHARE,
-        shapes=_shapes(graph),
+        shapes=shapes,
         timing_cache=flavour == "tensorrt",
     )
 
 
-def _shapes(graph: Graph) -> Shapes | None:
+def _shapes(portable: bytes) -> Shapes | None:
     """A free batch axis: 1 to _LARGEST_BATCH pictures, best at 1; None where nothing is free."""
-    shape = graph.input_shape()
-    if None in shape[1:]:
-        raise InputError(
-            f"the model takes {graph.inputs[0]} of shape {_spelt(shape)}: only the first axis may "
-            "be free; export it with a fixed height and width"
-        )
-    if shape[0] is not None:
+    width, height = admit(portable, "the portable INT8 model")
+    if parse(portable, "the portable INT8 model").input_shape()[0] is not None:
         return None
-    rest = tuple(axis for axis in shape[1:] if axis is not None)
-    return Shapes((1, *rest), (1, *rest), (_LARGEST_BATCH, *rest))
-
-
-def _spelt(shape: Sequence[int | None]) -> str:
-    return f"[{', '.join('?' if axis is None else str(axis) for axis in shape)}]"
+    one = (1, height, width, 3)
+    return Shapes(one, one, (_LARGEST_BATCH, height, width, 3))
 
 
 def build_engine(
