@@ -18,6 +18,7 @@ import label_next
 import main_job
 import snapshot_scale
 import specialise
+import tensorrt_int8
 import train_throughput
 import tune_budget
 from measured import Measured
@@ -40,6 +41,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "main-job": main_job,
     "snapshot-scale": snapshot_scale,
     "specialise": specialise,
+    "tensorrt-int8": tensorrt_int8,
     "train-throughput": train_throughput,
     "tune-budget": tune_budget,
 }

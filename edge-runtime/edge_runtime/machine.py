@@ -8,7 +8,14 @@ from pathlib import Path
 
 from edge_runtime.contract import Host
 
-PACKAGES = ("edgefactory-runtime", "numpy", "onnxruntime", "openvino", "tensorrt-rtx")
+PACKAGES = (
+    "edgefactory-runtime",
+    "numpy",
+    "onnxruntime",
+    "openvino",
+    "tensorrt",
+    "tensorrt-rtx",
+)
 
 # Instruction sets that decide how fast, and how, a CPU multiplies matrices.
 _FLAGS = (

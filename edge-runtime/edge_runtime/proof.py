@@ -10,20 +10,23 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from edge_runtime import __version__, engines
+from edge_runtime.building import ENGINE_FILE, RECIPE_FILE, Device, kept_engine, note_golden
 from edge_runtime.contract import (
     Engine,
+    GoldenResult,
     Release,
     Tolerance,
     Variant,
     decide,
     disagreement,
 )
-from edge_runtime.engines import Session, UInt8
-from edge_runtime.errors import EdgeRuntimeError, RefusedError
+from edge_runtime.engines import Session, UInt8, cuda
+from edge_runtime.errors import EdgeRuntimeError, MissingError, RefusedError
 from edge_runtime.store import Contents
 
 MEASURE_S = 0.1  # time spent on timing one candidate, at most one run longer
@@ -72,10 +75,31 @@ def _numbers(version: str) -> tuple[int, ...]:
 def open_variant(variant: Variant, contents: Contents, threads: int) -> Session:
     """Load `variant` from the very bytes whose digests were just verified.
 
-    Raises MissingError, StorageError (damaged on disk) or RefusedError (does not load).
+    A variant that comes as a recipe is built here first, once. Raises MissingError, StorageError
+    (damaged on disk), InputError (a recipe that does not fit) or RefusedError (does not build or
+    load).
     """
     files = {name: contents.read(ref) for name, ref in variant.files.items()}
+    if RECIPE_FILE in files:
+        engine = kept_engine(files, contents.built, _card())
+        variant = msgspec.structs.replace(variant, main=ENGINE_FILE)
+        files = {ENGINE_FILE: engine}
     return engines.load(variant, files, threads)
+
+
+def _card() -> Device:
+    name = cuda.capability()
+    if name is None:
+        raise MissingError(cuda.unavailable() or "no NVIDIA card is visible; check `nvidia-smi`")
+    return Device(name)
+
+
+def attest(release: Release, variant: Variant, contents: Contents, difference: str = "") -> None:
+    """Add the self-test's result to what this box attests of an engine that it has built."""
+    if RECIPE_FILE in variant.files:
+        files = {RECIPE_FILE: contents.read(variant.files[RECIPE_FILE])}
+        result = GoldenResult(len(release.golden.cases), not difference, difference)
+        note_golden(files, contents.built, _card(), result)
 
 
 def golden_pictures(release: Release, contents: Contents) -> list[UInt8]:
@@ -149,7 +173,7 @@ def prove(
     for variant in usable:
         try:
             session = open_variant(variant, contents, threads)
-            self_test(release, variant, session, pictures)
+            _attested_test(release, variant, session, pictures, contents)
         except RefusedError as error:
             log.warning("variant %s refused: %s", variant.name, error)
             refused[variant.name] = str(error)
@@ -157,6 +181,22 @@ def prove(
         proven.append(Proven(variant, session, measure(session, pictures[0])))
         log.info("variant %s passed: %.2f ms", variant.name, proven[-1].milliseconds)
     return sorted(proven, key=lambda p: p.milliseconds), refused
+
+
+def _attested_test(
+    release: Release,
+    variant: Variant,
+    session: Session,
+    pictures: Sequence[UInt8],
+    contents: Contents,
+) -> None:
+    """`self_test`, and what it said is attested where this box has built the engine."""
+    try:
+        self_test(release, variant, session, pictures)
+    except RefusedError as error:
+        attest(release, variant, contents, str(error))
+        raise
+    attest(release, variant, contents)
 
 
 def self_test_release(

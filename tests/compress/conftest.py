@@ -55,10 +55,15 @@ class _Builder:
 
 @pytest.fixture(scope="session")
 def make_detector() -> MakeDetector:
-    """A heat-map detector as ONNX; `mean` and `gain` normalise, `padded` pads its first layer."""
+    """A heat-map detector as ONNX; `mean` and `gain` normalise, `padded` pads its first layer,
+    whose stride, and side where it is not padded, is `patch`."""
 
     def make(
-        mean: object = 114.0, gain: object = 1 / 64, padded: bool = False, spell: str = "div"
+        mean: object = 114.0,
+        gain: object = 1 / 64,
+        padded: bool = False,
+        spell: str = "div",
+        patch: int = 2,
     ) -> bytes:
         b = _Builder()
         b.op("Transpose", ["image"], "nchw", perm=[0, 3, 1, 2])
@@ -68,8 +73,8 @@ def make_detector() -> MakeDetector:
             b.op("Div", ["moved", b.const("spread", 1 / np.asarray(gain), np.float32)], "levels")
         else:
             b.op("Mul", ["moved", b.const("gain", gain, np.float32)], "levels")
-        side, pad = (3, 1) if padded else (2, 0)
-        b.op("Relu", [b.conv("stem", "levels", (3, 8, side), 2, pad)], "r0")
+        side, pad = (3, 1) if padded else (patch, 0)
+        b.op("Relu", [b.conv("stem", "levels", (3, 8, side), patch, pad)], "r0")
         b.op("Relu", [b.conv("near", "r0", (8, 8, 3), 1, 1)], "r1")
         b.op("Relu", [b.conv("far", "r1", (8, 16, 3), 2, 1)], "r2")
         back = b.conv("back", "r2", (16, 8, 1))

@@ -1,8 +1,12 @@
 """Lowering: other operators, the same decisions."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
+import onnx
 import pytest
+from onnx import helper
 
 from edge_runtime.contract import Tolerance, decide, disagreement
 from edgefactory.compress import engines
@@ -12,6 +16,7 @@ from edgefactory.compress.portable import quantize_portable
 from edgefactory.datasets.errors import InputError
 
 UInt8 = npt.NDArray[np.uint8]
+MakeDetector = Callable[..., bytes]
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +25,10 @@ def portable(detector: bytes, pictures: list[UInt8]) -> bytes:
 
 
 def test_the_lowered_model_decides_as_the_portable_one(portable: bytes) -> None:
+    _decide_alike(portable)
+
+
+def _decide_alike(portable: bytes) -> None:
     rng = np.random.default_rng(11)
     batch = rng.integers(0, 256, (40, 32, 48, 3), np.uint8)
     expected, found = (_session(model).run(batch) for model in (portable, lower(portable)))
@@ -45,6 +54,30 @@ def test_the_input_bytes_are_read_as_they_are(portable: bytes) -> None:
     graph = parse(lower(portable), "it")
     assert [node.op_type for node in graph.consumers("image")] == ["Transpose"]
     assert not any(node.op_type == "Sub" and node.name == "image.centred" for node in graph.nodes)
+
+
+def test_patches_side_by_side_are_read_row_by_row(
+    make_detector: MakeDetector, pictures: list[UInt8]
+) -> None:
+    portable = quantize_portable(make_detector(patch=4), pictures)
+    graph = parse(lower(portable), "it")
+    stem = next(node for node in graph.nodes if node.name == "stem")
+    assert graph.constants[stem.input[3]].shape == (8, 12, 4, 1)
+    assert [node.op_type for node in graph.consumers("image")] == ["Reshape"]
+    _decide_alike(portable)
+
+
+def test_a_maximum_is_taken_of_bytes(detector: bytes, pictures: list[UInt8]) -> None:
+    model = onnx.load_from_string(detector)
+    near = next(node for node in model.graph.node if node.name == "near")
+    near.input[0] = "most"
+    pool = helper.make_node("MaxPool", ["r0"], ["most"], kernel_shape=[3, 3], pads=[1] * 4)
+    model.graph.node.insert(list(model.graph.node).index(near), pool)
+    portable = quantize_portable(model.SerializeToString(), pictures)
+    graph = parse(lower(portable), "it")
+    kinds = {node.name: node.op_type for node in graph.nodes}
+    assert {kinds[name] for name in ("stem", "near", "far")} == {"QLinearConv"}
+    _decide_alike(portable)
 
 
 def test_a_model_that_is_not_portable_is_refused(detector: bytes, portable: bytes) -> None:

@@ -95,11 +95,6 @@ def test_the_same_pictures_give_the_same_bytes(
     assert quantize_portable(detector, pictures) == portable
 
 
-def test_no_picture_to_calibrate_on_is_refused(detector: bytes) -> None:
-    with pytest.raises(InputError, match="no picture to calibrate on"):
-        quantize_portable(detector, [])
-
-
 def test_an_unknown_layer_is_named(detector: bytes, pictures: list[UInt8]) -> None:
     with pytest.raises(InputError, match="no layer is called 'hat'; quantizable are stem"):
         quantize_portable(detector, pictures, ["hat"])
@@ -109,15 +104,6 @@ def test_nothing_to_quantize_is_refused(detector: bytes, pictures: list[UInt8]) 
     layers = ["stem", "near", "far", "back", "heat", "reach"]
     with pytest.raises(InputError, match="nothing is left to quantize"):
         quantize_portable(detector, pictures, layers)
-
-
-@pytest.mark.parametrize("content", [b"", b"\x00\x01garbage", b"{}"])
-def test_what_is_no_onnx_model_is_refused_in_one_line(
-    content: bytes, pictures: list[UInt8]
-) -> None:
-    with pytest.raises(InputError, match="the FP32 model is not a valid ONNX model") as caught:
-        quantize_portable(content, pictures)
-    assert "\n" not in str(caught.value)
 
 
 def test_an_operation_that_the_engine_lacks_is_named_with_its_layer(

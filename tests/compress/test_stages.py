@@ -13,11 +13,13 @@ from edge_runtime.contract import (
     EvidenceBook,
     Golden,
     OperatingPoint,
+    decode,
     disagreement,
     file_digest,
     read,
 )
 from edgefactory.compress import CompressSettings, ProveSettings, compress, load_variants, prove
+from edgefactory.compress.saturation import SATURATION, Saturation
 from edgefactory.compress.stated import specification_in
 from edgefactory.compress.subjects import teacher_file
 from edgefactory.compress.tensorrt import unavailable
@@ -107,6 +109,16 @@ def test_compress_writes_each_variant_with_the_digests_of_its_files(
         assert variant.main in variant.files
         for name, ref in variant.files.items():
             assert file_digest(variants / variant.name / name) == ref.sha256
+
+
+def test_each_int8_variant_for_processors_says_that_no_sum_can_overflow(variants: Path) -> None:
+    for variant in load_variants(variants).variants:
+        if variant.precision == "int8":
+            beside = variants / variant.name / SATURATION
+            sums = decode(beside.read_bytes(), Saturation, str(beside))
+            assert sums.file_sha256 == variant.files[variant.main].sha256
+            assert sums.layers
+            assert not any(layer.overflows() for layer in sums.layers)
 
 
 def test_every_variant_says_what_it_is(variants: Path) -> None:

@@ -14,6 +14,8 @@ from edge_runtime.contract import (
     Report,
     Rollout,
     RunReport,
+    TensorrtAttestation,
+    TensorrtBuild,
     VariantSet,
     VoucherRead,
     decode,
@@ -32,6 +34,8 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "report-1": Report,
     "rollout-1": Rollout,
     "run-1": RunReport,
+    "tensorrt-attestation-1": TensorrtAttestation,
+    "tensorrt-build-1": TensorrtBuild,
     "variants-1": VariantSet,
 }
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Meta, Struct
 
+from edge_runtime.building import RECIPE_FILE
 from edge_runtime.contract import (
     Engine,
     FileRef,
@@ -24,7 +25,15 @@ from edge_runtime.contract import (
     preprocess,
 )
 from edgefactory.compress import lowering, openvino_ir, portable, tensorrt
+from edgefactory.compress.graph import parse
 from edgefactory.compress.machine import has_bf16, host
+from edgefactory.compress.saturation import (
+    SATURATION,
+    LayerSums,
+    Saturation,
+    layers_in_graph,
+    survey,
+)
 from edgefactory.compress.settings import CompressSettings
 from edgefactory.datasets import Progress, Snapshot, load_picture, read_snapshot, snapshot_digest
 from edgefactory.datasets.documents import read_document
@@ -37,6 +46,7 @@ UInt8 = npt.NDArray[np.uint8]
 VARIANTS: Final = "variants.json"
 LAYERS: Final = "layers.json"
 _CPU: Final = ("cpu",)
+_JETSON: Final = "tensorrt-jetson-int8"
 
 
 def compress(
@@ -150,6 +160,11 @@ class Work:
         main = next(iter(files))
         self.made.append((Variant(name, engine, precision, hardware, main, refs), files))
 
+    def note_sums(self, name: str, main: bytes, sums: tuple[LayerSums, ...]) -> None:
+        """Say beside a variant, whose main file is `main`, what the pairs of its layers come to."""
+        document = Saturation("saturation/1", digest(main), sums)
+        self.notes[f"{name}/{SATURATION}"] = encode(document)
+
     def skip(self, name: str, error: EdgefactoryError | str) -> None:
         """Remember why a variant was not made."""
         self.skipped.append(Skipped(name, " ".join(str(error).split())))
@@ -157,9 +172,13 @@ class Work:
 
 def _onnx(work: Work) -> None:
     work.add("onnx-fp32", "onnxruntime", "f32", {"model.onnx": work.fp32})
-    lowered = lowering.lower(_portable(work))
+    whole = _portable(work)
+    sums = survey(layers_in_graph(parse(whole, "the portable INT8 model")))
+    lowered = lowering.lower(whole)
     work.add("onnx-int8", "onnxruntime", "int8", {"model.onnx": lowered})
-    work.add("qdq-int8", "openvino", "int8", {"model.onnx": _portable(work)})
+    work.note_sums("onnx-int8", lowered, sums)
+    work.add("qdq-int8", "openvino", "int8", {"model.onnx": whole})
+    work.note_sums("qdq-int8", whole, sums)
 
 
 def _openvino(work: Work) -> None:
@@ -178,13 +197,18 @@ def _openvino(work: Work) -> None:
         work.skip(names[1], "this CPU has no bf16 instructions, so it cannot be proven here")
     seen = work.step(3, "quantizing with NNCF")
     layers = work.settings.float_layers
-    work.add(
-        names[2], "openvino", "int8", openvino_ir.to_int8_ir(work.fp32, work.pictures, layers, seen)
-    )
+    ir = openvino_ir.to_int8_ir(work.fp32, work.pictures, layers, seen)
+    work.add(names[2], "openvino", "int8", ir)
+    work.note_sums(names[2], ir["model.xml"], openvino_ir.pair_sums(ir))
 
 
 def add_tensorrt(work: Work) -> None:
-    """Add the TensorRT engine of the portable form, or why there is none."""
+    """Add what NVIDIA's devices run, made of the portable form, or why there is none."""
+    _jetson(work)
+    _rtx(work)
+
+
+def _rtx(work: Work) -> None:
     name = "tensorrt-rtx-int8"
     seen = work.step(4, "building TensorRT-RTX engines")
     try:
@@ -197,6 +221,18 @@ def add_tensorrt(work: Work) -> None:
     work.notes[f"{name}/{LAYERS}"] = encode(layers)
     for capability, reason in built.left_out.items():
         work.skip(f"{name}-{capability}", reason)
+
+
+def _jetson(work: Work) -> None:
+    """What a device builds for itself: the portable form, and how."""
+    whole = _portable(work)
+    try:
+        recipe = tensorrt.recipe(whole, "tensorrt")
+    except EdgefactoryError as error:
+        work.skip(_JETSON, error)
+        return
+    files = {"model.onnx": whole, RECIPE_FILE: encode(recipe)}
+    work.add(_JETSON, "tensorrt", "int8", files, work.settings.jetson_hardware)
 
 
 _TARGETS: Final = {"onnx": _onnx, "openvino": _openvino, "tensorrt": add_tensorrt}

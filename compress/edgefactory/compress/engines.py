@@ -30,6 +30,7 @@ MAX_VARIANT_BYTES: Final = 2**30
 DISTRIBUTIONS: Final[Mapping[Engine, str]] = {
     "onnxruntime": "onnxruntime",
     "openvino": "openvino",
+    "tensorrt": "tensorrt",
     "tensorrt-rtx": "tensorrt-rtx",
 }
 
@@ -104,7 +105,7 @@ def load(
 
 def unavailable(engine: Engine) -> str | None:
     """Why `engine` cannot run models here; None when it can."""
-    if engine == "tensorrt-rtx":
+    if engine in ("tensorrt", "tensorrt-rtx"):
         return "TensorRT engines need an NVIDIA GPU to run; none is used by this stage"
     if importlib.util.find_spec(engine) is None:
         return f"{engine} is not installed: pip install {DISTRIBUTIONS[engine]}"

@@ -39,6 +39,11 @@ class Graph:
         self.inputs = [i.name for i in model.graph.input if i.name not in self.constants]
         self.outputs = [o.name for o in model.graph.output]
 
+    def input_shape(self) -> tuple[int | None, ...]:
+        """The shape of the first input; a free axis is None."""
+        taken = next(i for i in self._model.graph.input if i.name == self.inputs[0])
+        return tuple(axis.dim_value or None for axis in taken.type.tensor_type.shape.dim)
+
     def producer(self, tensor: str) -> NodeProto | None:
         """The node that makes `tensor`; None for an input or a constant."""
         return next((node for node in self.nodes if tensor in node.output), None)

@@ -187,7 +187,7 @@ def _foreign(path: Path, engine: Engine, how: Opening) -> Model:
 
 def _teacher(name: str, spec: TeacherSpec, how: Opening) -> Model:
     engine = how.engine or ("openvino" if spec.kind == "openvino" else "onnxruntime")
-    if engine == "tensorrt-rtx":
+    if engine not in ("onnxruntime", "openvino"):
         raise InputError(f"{name}: a teacher runs in onnxruntime or openvino")
     teacher = open_teacher(spec, EngineSettings(engine, "f32", how.threads))
     runs = "torch" if spec.kind in _TORCH_KINDS else engine

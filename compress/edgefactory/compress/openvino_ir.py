@@ -8,7 +8,7 @@ import logging
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgefactory.compress.admission import admit, admit_pictures, unsupported
 from edgefactory.compress.engines import quiet_openvino
+from edgefactory.compress.saturation import LayerSums, float_weights, layers_in_ir, mend, survey
 from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.onnx_sessions import first_line
 
@@ -29,8 +31,10 @@ SPLIT = "/WithoutBiases"  # end of the name of a layer whose bias OpenVINO adds 
 def to_ir(fp32: bytes) -> dict[str, bytes]:
     """The model as `model.xml` and `model.bin`, weights in f32.
 
-    Raises InputError when OpenVINO cannot read it; the message names the operation and layer.
+    Raises InputError for what `admission` does not take, and when OpenVINO cannot read it; the
+    message names the operation and layer.
     """
+    admit(fp32, "the FP32 model")
     return files_of(read_model(fp32))
 
 
@@ -44,8 +48,10 @@ def to_int8_ir(
 
     Weights are symmetric per channel, activations asymmetric per tensor: so the input's bytes are
     read by the first convolution as they are. What follows the last convolution or matrix product
-    (the decoding) and `float_layers` stay in float. Errors as `to_ir`.
+    (the decoding) and `float_layers` stay in float; weights whose sums could overflow are held in 7
+    bits (see `saturation`). Errors as `to_ir`.
     """
+    admit_pictures(pictures, admit(fp32, "the FP32 model"))
     model = read_model(fp32)
     nncf = _quiet_nncf()
     done = seen or (lambda _: None)
@@ -65,7 +71,14 @@ def to_int8_ir(
             subset_size=len(pictures),
             ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
         )
+    mend(layers_in_ir(quantized, float_weights(model)))
     return files_of(quantized)
+
+
+def pair_sums(ir: Mapping[str, bytes]) -> tuple[LayerSums, ...]:
+    """What the pairs of the INT8 layers of such a model can come to."""
+    model = quiet_openvino().Core().read_model(ir["model.xml"], ir["model.bin"])
+    return survey(layers_in_ir(model))
 
 
 def _quiet_nncf() -> ModuleType:
@@ -85,6 +98,12 @@ def read_model(content: bytes) -> Any:
     try:
         return quiet_openvino().Core().read_model(content)
     except RuntimeError as error:
+        lacking = unsupported(str(error), content)
+        if lacking is not None:
+            raise InputError(
+                f"OpenVINO cannot take {lacking}: replace that operation in the network, or leave "
+                "openvino out of the targets"
+            ) from error
         raise InputError(f"OpenVINO cannot read the model: {first_line(error)}") from error
 
 

@@ -3,12 +3,13 @@
 Every zero point is the INT8 number 0, weights are quantized per channel, activations per tensor,
 and a Q/DQ pair stands before each convolution and matrix product, nowhere else: so the heads'
 results and the decoding stay in float. The arithmetic is ONNX Runtime's `quantize_static`; ours
-are three exactnesses around it:
+are four exactnesses around it:
 
 - the input's bytes p become p - 128 at scale 1, which INT8 holds without loss; the normalisation
   moves into the first convolution's weights and bias (where no padding forbids it);
 - biases are rounded to the grid of their accumulators (input scale x weight scale), so an engine
   that wants INT32 biases computes the same (see `lowering`);
+- weights whose sums could overflow on older processors are held in 7 bits (see `saturation`);
 - the file's bytes depend on the checkpoint and the calibration pictures alone.
 """
 
@@ -26,7 +27,9 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto, TensorProto
 
+from edgefactory.compress.admission import admit, admit_pictures
 from edgefactory.compress.graph import Graph, attributes, parse
+from edgefactory.compress.saturation import layers_in_graph, mend
 from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.onnx_sessions import first_line, ort_refusals
 
@@ -53,14 +56,10 @@ def quantize_portable(
     float; `seen` is told how many pictures have been run; `ranges`: the largest absolute input of
     layers that were trained to be quantized, by name (a checkpoint's `ranges`); other layers'
     follow from the pictures. `kept`: a file that keeps what the pictures said, for the next call
-    with the same model and pictures; written when it is not there. Raises InputError when there is
-    no picture, no such layer, or nothing to quantize.
+    with the same model and pictures; written when it is not there. Raises InputError for what
+    `admission` does not take, when there is no such layer, or nothing to quantize.
     """
-    if not pictures:
-        raise InputError(
-            "there is no picture to calibrate on: the snapshot's train split is empty; "
-            "label more footage or raise `calibration`"
-        )
+    admit_pictures(pictures, admit(fp32, "the FP32 model"))
     graph, folded = prepared(fp32)
     names = quantizable(graph)
     unknown = sorted(set(float_layers) - set(names))
@@ -72,6 +71,7 @@ def quantize_portable(
     steps = {**_steps(graph, ranges or {}), **fixed}
     how = _How(pictures, float_layers, steps, seen or (lambda _: None), kept)
     quantized = parse(_run_quantizer(graph.to_bytes(), how), "")
+    mend(layers_in_graph(quantized, _weights(graph)))
     _round_biases(quantized)
     check_portable(quantized)
     return quantized.to_bytes()
@@ -205,6 +205,15 @@ def _options(steps: Mapping[str, float]) -> dict[str, Any]:
     }
 
 
+def _weights(graph: Graph) -> dict[str, npt.NDArray[np.float32]]:
+    """The constant weights of the layers to be quantized, by layer."""
+    return {
+        node.name: np.asarray(graph.constants[node.input[1]], np.float32)
+        for node in graph.nodes
+        if node.op_type in QUANTIZED_OPS and node.input[1] in graph.constants
+    }
+
+
 @contextlib.contextmanager
 def _without_advice() -> Iterator[None]:
     """The quantizer advises on standard error to simplify the graph first; ours is simple."""
@@ -248,13 +257,19 @@ def scale_of(graph: Graph, tensor: str) -> Floats | None:
 def _cast_first(graph: Graph) -> None:
     """Put the input's Cast before its Transpose: TensorRT moves no UINT8 data."""
     image = graph.inputs[0]
-    turn = graph.only_consumer(image)
+    turn = _reader(graph, image)
     cast = graph.only_consumer(turn.output[0]) if turn is not None else None
     if turn is None or cast is None or (turn.op_type, cast.op_type) != ("Transpose", "Cast"):
         return
     middle, end = turn.output[0], cast.output[0]
     cast.input[0], cast.output[0] = image, f"{middle}.cast"
     turn.input[0], turn.output[0] = f"{middle}.cast", end
+
+
+def _reader(graph: Graph, tensor: str) -> NodeProto | None:
+    """The one node that reads what `tensor` holds, whoever asks for its shape; None for several."""
+    readers = [node for node in graph.consumers(tensor) if node.op_type != "Shape"]
+    return readers[0] if len(readers) == 1 and tensor not in graph.outputs else None
 
 
 @dataclass
@@ -303,7 +318,7 @@ def _normalisation(graph: Graph) -> _Normalisation | None:
     tensor, channels_first = graph.inputs[0], False
     mean: Floats = np.zeros(3)
     gain: Floats = np.ones(3)
-    while (node := graph.only_consumer(tensor)) is not None:
+    while (node := _reader(graph, tensor)) is not None:
         if node.op_type == "Transpose" and not channels_first:
             channels_first = list(attributes(node)["perm"]) == [0, 3, 1, 2]
             if not channels_first:

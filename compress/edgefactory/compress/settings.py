@@ -18,12 +18,14 @@ class CompressSettings(Struct, frozen=True, forbid_unknown_fields=True):
     `calibration`: pictures of the train split that activation ranges are taken from.
     `float_layers`: names of ONNX nodes that stay in float. `tensorrt_hardware`: the GPU compute
     capabilities that the engine is built for; those for which it would not compute in INT8 are
-    left out, and said to be.
+    left out, and said to be. `jetson_hardware`: those of devices that build for themselves, by a
+    recipe.
     """
 
     targets: tuple[Target, ...] = ("onnx", "openvino", "tensorrt")
     calibration: Count = 64
     float_layers: tuple[str, ...] = ()
+    jetson_hardware: tuple[Capability, ...] = ("sm87",)
     tensorrt_hardware: tuple[Capability, ...] = ("sm75", "sm80", "sm86", "sm89", "sm120")
 
 

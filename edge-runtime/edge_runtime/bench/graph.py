@@ -49,10 +49,8 @@ def precision_of(
 
     Raises InputError when the engine or the graph does not have it.
     """
-    if engine == "tensorrt-rtx":
-        raise InputError(
-            "bench measures onnxruntime and openvino; tensorrt-rtx needs a built engine"
-        )
+    if engine in ("tensorrt", "tensorrt-rtx"):
+        raise InputError(f"bench measures onnxruntime and openvino; {engine} needs a built engine")
     precision: Precision = asked or ("int8" if quantized else "f32")
     if quantized and precision != "int8":
         raise InputError(f"{main} is quantized; its precision is int8, not {precision}")

@@ -11,7 +11,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="NAME", help="the model")
     parser.add_argument(
         "--engine",
-        choices=("onnxruntime", "openvino", "tensorrt-rtx"),
+        choices=("onnxruntime", "openvino", "tensorrt", "tensorrt-rtx"),
         help="only this engine (left out: the fastest here)",
     )
     add_threads(parser)

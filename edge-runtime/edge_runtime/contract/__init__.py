@@ -40,6 +40,13 @@ from edge_runtime.contract.signals import (
     audio_picture,
     features_picture,
 )
+from edge_runtime.contract.tensorrt import (
+    Flavour,
+    GoldenResult,
+    Shapes,
+    TensorrtAttestation,
+    TensorrtBuild,
+)
 
 __all__ = [
     "Audio",
@@ -51,8 +58,10 @@ __all__ = [
     "EvidenceBook",
     "Features",
     "FileRef",
+    "Flavour",
     "Golden",
     "GoldenCase",
+    "GoldenResult",
     "Host",
     "InputSpec",
     "LineCrossed",
@@ -66,9 +75,12 @@ __all__ = [
     "Report",
     "Rollout",
     "RunReport",
+    "Shapes",
     "Signal",
     "Skipped",
     "Task",
+    "TensorrtAttestation",
+    "TensorrtBuild",
     "Tolerance",
     "Variant",
     "VariantSet",

@@ -68,6 +68,12 @@ def _tensorrt() -> Loader:
     return trt.load
 
 
+def _tensorrt_rtx() -> Loader:
+    from edge_runtime.engines import trt
+
+    return trt.load_rtx
+
+
 ENGINES: dict[Engine, EngineEntry] = {
     "onnxruntime": EngineEntry(
         _onnxruntime, "onnxruntime", "onnxruntime", "pip install onnxruntime"
@@ -75,8 +81,14 @@ ENGINES: dict[Engine, EngineEntry] = {
     "openvino": EngineEntry(
         _openvino, "openvino", "openvino", "pip install 'edgefactory-runtime[openvino]'"
     ),
-    "tensorrt-rtx": EngineEntry(
+    "tensorrt": EngineEntry(
         _tensorrt,
+        "tensorrt",
+        "tensorrt",
+        "it comes with JetPack on a Jetson; elsewhere pip install tensorrt",
+    ),
+    "tensorrt-rtx": EngineEntry(
+        _tensorrt_rtx,
         "tensorrt_rtx",
         "tensorrt-rtx",
         "pip install tensorrt-rtx, on a box with an NVIDIA card and its driver",
@@ -89,7 +101,7 @@ def unavailable(engine: Engine) -> str | None:
     entry = ENGINES[engine]
     if importlib.util.find_spec(entry.package) is None:
         return f"{engine} is not installed: {entry.hint}"
-    if engine == "tensorrt-rtx":
+    if engine in ("tensorrt", "tensorrt-rtx"):
         from edge_runtime.engines import cuda
 
         return cuda.unavailable()

@@ -1,12 +1,13 @@
-"""TensorRT-RTX on an NVIDIA card: an engine built for its compute capability, deserialized."""
+"""TensorRT of either flavour on an NVIDIA card: an engine built for its capability."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tensorrt_rtx
 
-from edge_runtime.contract import Outputs, Precision
+from edge_runtime.building import tensorrt
+from edge_runtime.contract import Flavour, Outputs, Precision
 from edge_runtime.engines.cuda import Stream
 from edge_runtime.engines.loading import InputTensor, Session, UInt8
 from edge_runtime.errors import RefusedError
@@ -17,19 +18,20 @@ Array = npt.NDArray[np.generic]
 class TrtSession:
     """A deserialized engine with its execution context and stream."""
 
-    def __init__(self, engine: "tensorrt_rtx.ICudaEngine", stream: Stream) -> None:
+    def __init__(self, trt: Any, engine: Any, stream: Stream) -> None:
+        self._trt = trt
         self._engine = engine
         self._stream = stream
         self._context = engine.create_execution_context()
         if self._context is None:
-            raise RefusedError("TensorRT-RTX cannot make an execution context on this card")
+            raise RefusedError("TensorRT cannot make an execution context on this card")
         names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
-        inputs = [n for n in names if engine.get_tensor_mode(n) == tensorrt_rtx.TensorIOMode.INPUT]
+        inputs = [n for n in names if engine.get_tensor_mode(n) == trt.TensorIOMode.INPUT]
         if len(inputs) != 1:
             raise RefusedError(f"the engine takes {len(inputs)} inputs; expected `image`")
         self._input = inputs[0]
         self.input = InputTensor(
-            np.dtype(tensorrt_rtx.nptype(engine.get_tensor_dtype(self._input))).name,
+            np.dtype(trt.nptype(engine.get_tensor_dtype(self._input))).name,
             tuple(None if axis < 0 else axis for axis in engine.get_tensor_shape(self._input)),
         )
         self._outputs = [n for n in names if n != self._input]
@@ -42,7 +44,7 @@ class TrtSession:
         arrays: dict[str, Array] = {self._input: batch}
         for name in self._outputs:
             shape = tuple(self._context.get_tensor_shape(name))
-            kind = tensorrt_rtx.nptype(self._engine.get_tensor_dtype(name))
+            kind = self._trt.nptype(self._engine.get_tensor_dtype(name))
             arrays[name] = np.empty(shape, kind)
         addresses: dict[str, int] = {}
         try:
@@ -60,7 +62,7 @@ class TrtSession:
         given = arrays[self._input]
         self._stream.upload(addresses[self._input], given.ctypes.data, given.nbytes)
         if not self._context.execute_async_v3(self._stream.handle):
-            raise RefusedError("TensorRT-RTX cannot run the engine on this card")
+            raise RefusedError("TensorRT cannot run the engine on this card")
         for name in self._outputs:
             array = arrays[name]
             self._stream.download(array.ctypes.data, addresses[name], array.nbytes)
@@ -70,9 +72,19 @@ class TrtSession:
 def load(files: Mapping[str, bytes], main: str, precision: Precision, threads: int) -> Session:
     """See `engines.Loader`; precision is built into the engine, threads do not apply."""
     del precision, threads
+    return _load("tensorrt", files[main], main)
+
+
+def load_rtx(files: Mapping[str, bytes], main: str, precision: Precision, threads: int) -> Session:
+    """The same for an engine of TensorRT-RTX."""
+    del precision, threads
+    return _load("tensorrt-rtx", files[main], main)
+
+
+def _load(flavour: Flavour, content: bytes, main: str) -> Session:
+    trt = tensorrt(flavour)
     stream = Stream()
-    runtime = tensorrt_rtx.Runtime(tensorrt_rtx.Logger(tensorrt_rtx.Logger.ERROR))
-    engine = runtime.deserialize_cuda_engine(files[main])
+    engine = trt.Runtime(trt.Logger(trt.Logger.ERROR)).deserialize_cuda_engine(content)
     if engine is None:
-        raise RefusedError(f"TensorRT-RTX cannot load {main} on this card; was it built for it?")
-    return TrtSession(engine, stream)
+        raise RefusedError(f"TensorRT cannot load {main} on this card; was it built for it?")
+    return TrtSession(trt, engine, stream)

@@ -15,6 +15,11 @@ class Contents:
     blobs: Path
     partial: Path
 
+    @property
+    def built(self) -> Path:
+        """Where engines lie that this box has made itself, and what it attests of them."""
+        return self.blobs.parent / "built"
+
     def path(self, ref: FileRef) -> Path:
         """Where the content of `ref` lies, or will lie."""
         return self.blobs / ref.sha256

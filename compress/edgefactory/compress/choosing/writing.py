@@ -15,7 +15,10 @@ from edgefactory.compress.choosing.forms import PORTABLE
 from edgefactory.compress.choosing.networks import NetworkFile
 from edgefactory.compress.choosing.wishes import Wishes
 from edgefactory.compress.conversion import Work, add_tensorrt, write_variants
+from edgefactory.compress.graph import parse
 from edgefactory.compress.mixed import worst
+from edgefactory.compress.openvino_ir import pair_sums
+from edgefactory.compress.saturation import LayerSums, layers_in_graph, survey
 from edgefactory.datasets import Progress
 
 UInt8 = npt.NDArray[np.uint8]
@@ -45,6 +48,9 @@ def write_choice(
         model = models[attempt.name]
         main_first = {model.main: model.files[model.main], **model.files}
         work.add(attempt.form, attempt.engine, attempt.precision, main_first)
+        if attempt.precision == "int8":
+            sums = _sums(models.get(_source(attempt), model))
+            work.note_sums(attempt.form, model.files[model.main], sums)
         if attempt.form.startswith(PORTABLE):
             work.qdq = model.files[model.main]
     if "tensorrt" in wishes.settings.targets and work.qdq:
@@ -54,3 +60,15 @@ def write_choice(
 
 def _place(attempt: Attempt) -> float:
     return attempt.bench.latency_ms if attempt.bench else math.inf
+
+
+def _source(attempt: Attempt) -> str:
+    """The attempt whose layers this one has: the lowered form hides those of the portable one."""
+    return attempt.name.replace("/onnx-", f"/{PORTABLE}-")
+
+
+def _sums(model: Executable) -> tuple[LayerSums, ...]:
+    """What the pairs of an INT8 model's layers come to."""
+    if model.main.endswith(".xml"):
+        return pair_sums(model.files)
+    return survey(layers_in_graph(parse(model.files[model.main], "the INT8 model")))

@@ -12,7 +12,12 @@ from edgefactory.pipelines.report.summarise import teacher_figures
 from edgefactory.pipelines.report.wording import MINUS
 from edgefactory.registry.policy import NonInferiority
 
-ENGINES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "tensorrt-rtx": "TensorRT-RTX"}
+ENGINES = {
+    "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
+    "tensorrt": "TensorRT",
+    "tensorrt-rtx": "TensorRT-RTX",
+}
 
 
 @dataclass(frozen=True)
