@@ -23,6 +23,7 @@ from edgefactory.training.checkpoint import (
 from edgefactory.training.networks import build, folded
 from edgefactory.training.networks.decode import decode
 from edgefactory.training.networks.maps import Maps
+from edgefactory.training.patches import rows_as_channels
 from edgefactory.training.specification import Specification, specification_of
 
 Bytes = npt.NDArray[np.uint8]
@@ -168,3 +169,12 @@ def test_what_cannot_be_read_or_written_is_one_clear_line(tmp_path: Path) -> Non
     (tmp_path / "no.onnx").write_bytes(b"no graph")
     with pytest.raises(InputError, match="no ONNX graph"):
         macs(tmp_path / "no.onnx")
+
+
+def test_rows_of_patches_are_channels_and_nothing_else_changes(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / "checkpoint", DETECTOR, ("person",))
+    model = onnx.load(export_onnx(folder, tmp_path / "model.onnx").path)
+    stem = next(node for node in model.graph.node if node.name == "stem.0")
+    weight = next(t for t in model.graph.initializer if t.name == stem.input[1])
+    assert list(weight.dims) == [8, 12, 4, 1]
+    assert not rows_as_channels(model)  # a second time there is nothing to do

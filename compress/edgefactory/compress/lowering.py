@@ -15,7 +15,7 @@ import numpy as np
 from onnx import NodeProto, helper
 
 from edgefactory.compress.graph import Graph, attributes, parse
-from edgefactory.compress.portable import CENTRED, check_portable
+from edgefactory.compress.portable import CENTRED, ROWS, check_portable
 
 _ZERO = "zero_point.u8"
 _OFFSET = 128
@@ -64,6 +64,9 @@ def _lower_activation(graph: Graph, quantize: NodeProto) -> None:
     image = graph.inputs[0]
     if quantize.input[0] == CENTRED and graph.scalar(quantize.input[1]) == 1.0:
         graph.nodes.remove(quantize)
+        rows = graph.producer(ROWS)
+        if rows is not None:
+            image = graph.add("Reshape", [image, rows.input[1]], "image.rows.u8").output[0]
         graph.nodes.append(
             helper.make_node(
                 "Transpose", [image], list(quantize.output), name=quantize.name, perm=[0, 3, 1, 2]

@@ -38,6 +38,7 @@ Floats = npt.NDArray[np.float64]
 
 QUANTIZED_OPS = ("Conv", "Gemm", "MatMul")
 CENTRED = "image.centred"  # the input's bytes minus 128
+ROWS = "image.float.rows"  # the input seen with rows of patches as channels
 MIDDLE = 128
 LARGEST = 127  # INT8 number of the end of a range
 
@@ -255,15 +256,19 @@ def scale_of(graph: Graph, tensor: str) -> Floats | None:
 
 
 def _cast_first(graph: Graph) -> None:
-    """Put the input's Cast before its Transpose: TensorRT moves no UINT8 data."""
+    """Put the input's Cast before its Reshape and Transpose: TensorRT moves no UINT8 data."""
     image = graph.inputs[0]
-    turn = _reader(graph, image)
+    first = turn = _reader(graph, image)
+    if first is not None and first.op_type == "Reshape":
+        turn = graph.only_consumer(first.output[0])
     cast = graph.only_consumer(turn.output[0]) if turn is not None else None
-    if turn is None or cast is None or (turn.op_type, cast.op_type) != ("Transpose", "Cast"):
+    if first is None or turn is None or cast is None:
         return
-    middle, end = turn.output[0], cast.output[0]
-    cast.input[0], cast.output[0] = image, f"{middle}.cast"
-    turn.input[0], turn.output[0] = f"{middle}.cast", end
+    if (turn.op_type, cast.op_type) != ("Transpose", "Cast"):
+        return
+    end = cast.output[0]
+    cast.input[0], cast.output[0] = image, f"{image}.cast"
+    first.input[0], turn.output[0] = f"{image}.cast", end
 
 
 def _reader(graph: Graph, tensor: str) -> NodeProto | None:
@@ -274,11 +279,15 @@ def _reader(graph: Graph, tensor: str) -> NodeProto | None:
 
 @dataclass
 class _Normalisation:
-    """x = (p - mean) * gain a channel, and the tensor that the first layer reads."""
+    """x = (p - mean) * gain a channel, and the tensor that the first layer reads.
+
+    `rows`: the shape that the input is seen in, where rows of patches are its channels.
+    """
 
     mean: Floats
     gain: Floats
     tensor: str
+    rows: str | None
 
 
 def _fold_input(graph: Graph) -> bool:
@@ -294,12 +303,16 @@ def _fold_input(graph: Graph) -> bool:
         return False
     if padded and np.any(found.mean != MIDDLE):
         return False  # the border would be padded with another grey level
-    scaled = np.asarray(weight, np.float64) * found.gain[None, :, None, None]
-    shift = (scaled * (MIDDLE - found.mean)[None, :, None, None]).sum(axis=(1, 2, 3))
+    mean, gain = (np.resize(v, weight.shape[1])[:, None, None] for v in (found.mean, found.gain))
+    scaled = np.asarray(weight, np.float64) * gain
+    shift = (scaled * (MIDDLE - mean)).sum(axis=(1, 2, 3))
     bias = np.asarray(graph.constants[conv.input[2]] if len(conv.input) > 2 else 0.0, np.float64)
     image = graph.inputs[0]
     graph.add("Cast", [image], "image.float", to=TensorProto.FLOAT)
-    graph.add("Transpose", ["image.float"], "image.nchw", perm=[0, 3, 1, 2])
+    seen = "image.float"
+    if found.rows is not None:
+        seen = graph.add("Reshape", [seen, found.rows], ROWS).output[0]
+    graph.add("Transpose", [seen], "image.nchw", perm=[0, 3, 1, 2])
     middle = graph.constant("image.middle", np.asarray(MIDDLE, np.float32))
     graph.add("Sub", ["image.nchw", middle], CENTRED)
     del conv.input[:]
@@ -314,8 +327,8 @@ def _fold_input(graph: Graph) -> bool:
 
 
 def _normalisation(graph: Graph) -> _Normalisation | None:
-    """The steps from the input to the first layer: Cast, Transpose to NCHW, and arithmetic."""
-    tensor, channels_first = graph.inputs[0], False
+    """The steps from the input to the first layer: Reshape, Cast, Transpose, and arithmetic."""
+    tensor, channels_first, rows = graph.inputs[0], False, None
     mean: Floats = np.zeros(3)
     gain: Floats = np.ones(3)
     while (node := _reader(graph, tensor)) is not None:
@@ -323,6 +336,8 @@ def _normalisation(graph: Graph) -> _Normalisation | None:
             channels_first = list(attributes(node)["perm"]) == [0, 3, 1, 2]
             if not channels_first:
                 return None
+        elif node.op_type == "Reshape" and tensor == graph.inputs[0]:
+            rows = node.input[1]
         elif node.op_type in ("Add", "Sub", "Mul", "Div") and node.input[0] == tensor:
             value = _channels(graph, node.input[1], channels_first)
             if value is None:
@@ -334,7 +349,7 @@ def _normalisation(graph: Graph) -> _Normalisation | None:
         elif node.op_type != "Cast":
             break
         tensor = node.output[0]
-    return _Normalisation(mean, gain, tensor) if channels_first else None
+    return _Normalisation(mean, gain, tensor, rows) if channels_first else None
 
 
 def _channels(graph: Graph, tensor: str, channels_first: bool) -> Floats | None:

@@ -19,6 +19,7 @@ from edge_runtime.contract import file_digest
 from edgefactory.datasets.files import write_file
 from edgefactory.training.checkpoint import load_checkpoint
 from edgefactory.training.graph import macs
+from edgefactory.training.patches import rows_as_channels
 from edgefactory.training.specification import Specification
 
 OPSET = 18
@@ -51,6 +52,7 @@ def export_onnx(
     names = list(checkpoint.output.names)
     model = _traced(checkpoint.graph(), (height, width), names, opset, batch)
     _name_convolutions(model)
+    rows_as_channels(model)
     _strip(model)
     says = Specification(checkpoint.task, checkpoint.classes, checkpoint.input)
     onnx.helper.set_model_props(model, says.properties())
