@@ -58,7 +58,7 @@ def admit(content: bytes, name: str) -> tuple[int, int]:
 
 def admit_pictures(pictures: Sequence[UInt8], size: tuple[int, int]) -> None:
     """Raise InputError unless there are pictures to calibrate on, all of `size` (width, height)."""
-    if not pictures:
+    if len(pictures) == 0:
         raise InputError(
             "there is no picture to calibrate on: the snapshot's train split is empty; "
             "label more footage or raise `calibration`"
