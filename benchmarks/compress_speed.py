@@ -1,7 +1,7 @@
 """How much faster `compress` makes three networks that still decide the same.
 
-Each is first timed as FP32 ONNX in ONNX Runtime; `compress` is then asked for the speed that it must
-reach, with at most 0.005 of the metric lost. Where it finds no such file, it is asked for the
+Each is first timed as FP32 ONNX in ONNX Runtime; `compress` is then asked for the speed that the
+bound names, with at most 0.005 of the metric lost. Where it finds no such file, it is asked for the
 nearest that it found. In the end that file, FP32, and what the engines' own tools make of the
 network are timed in one run, in turns.
 

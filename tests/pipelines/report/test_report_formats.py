@@ -10,6 +10,8 @@ from msgspec.inspect import StructType, type_info
 from edge_runtime import contract
 from edgefactory import datasets
 from edgefactory.compress import comparing, saturation
+from edgefactory.compress.choosing import document as choosing
+from edgefactory.compress.mixed import constraints
 from edgefactory.pipelines import specialising
 from edgefactory.pipelines.report import schema
 from edgefactory.training.evaluation import document
@@ -22,10 +24,10 @@ ROW = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
 
 
 def struct(name: str, page: str) -> StructType:
-    """The struct `name`, in one of the modules that define formats; a search's own first."""
-    searching = (tuning, costs, space) if page == "tune" else ()
+    """The struct `name`, in one of the modules that define formats; the page's own first."""
+    first = {"tune": (tuning, costs, space), "compression": (choosing, constraints, tuning)}
     modules = (
-        *searching,
+        *first.get(page, ()),
         contract,
         datasets,
         schema,
