@@ -190,3 +190,12 @@ def _bytes(recipe: Recipe, count: int) -> Tensor:
     width, height = recipe.resolution
     chance = torch.Generator().manual_seed(2)
     return torch.randint(0, 256, (count, height, width, 3), dtype=torch.uint8, generator=chance)
+
+
+def test_norms_of_a_librarys_network_learn_within_a_short_run() -> None:
+    recipe = Recipe(
+        task="classification", model="torchvision/mobilenet_v3_small", resolution=(32, 32)
+    )
+    norms = [m for m in build(recipe, 2).modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert norms
+    assert all(norm.momentum is not None and norm.momentum >= 0.1 for norm in norms)

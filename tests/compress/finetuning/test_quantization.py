@@ -42,7 +42,7 @@ def test_the_file_computes_what_was_trained(recipe: Recipe, job: MakeJob, tmp_pa
     for node in graph.nodes:
         if node.name in made.ranges:
             step = made.ranges[node.name] / 127
-            np.testing.assert_allclose(scale_of(graph, node.input[0]), step, rtol=1e-6)
+            assert scale_of(graph, node.input[0]) == pytest.approx(step)
     session = onnxruntime.InferenceSession(portable, providers=["CPUExecutionProvider"])
     (told,) = session.run(None, {"image": np.stack(pictures)})
     np.testing.assert_allclose(told, _on_grids(made, np.stack(pictures)), atol=0.02)

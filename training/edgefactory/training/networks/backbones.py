@@ -16,6 +16,7 @@ from edgefactory.training.networks.base import Levels
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _STRIDES: Final = (8, 16, 32)
+_MOMENTUM: Final = 0.1  # torch's own, at the least
 # Models whose training output has auxiliary logits unless told otherwise.
 _OPTIONS: Final[dict[str, dict[str, bool]]] = {
     "googlenet": {"aux_logits": False, "init_weights": True},
@@ -49,7 +50,7 @@ def scored_body(model: str, outputs: int) -> nn.Module:
     net = torchvision.models.get_model(
         name, weights=None, num_classes=outputs, **_OPTIONS.get(name, {})
     )
-    return Body(imagenet_levels(), net)
+    return Body(imagenet_levels(), _soon(net))
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def pyramid(model: str, size: tuple[int, int]) -> Pyramid:
     import torchvision
 
     net = torchvision.models.get_model(name, weights=None, **_OPTIONS.get(name, {}))
-    return _extracted(model, net, size)
+    return _extracted(model, _soon(net), size)
 
 
 class Body(nn.Module):
@@ -99,6 +100,19 @@ class Body(nn.Module):
             return found
         maps = list(found.values()) if isinstance(found, dict) else list(found)
         return [maps[i] for i in self.chosen]
+
+
+def _soon(net: nn.Module) -> nn.Module:
+    """Let norms learn their statistics within our hundreds of steps.
+
+    torchvision's MobileNets take 1% of each batch into them: after 500 steps a hundredth of what
+    they began with, a variance of 1, is left, which is more than many layers have; such a network
+    is right while it trains and says nothing sensible afterwards.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.momentum is not None:
+            module.momentum = max(module.momentum, _MOMENTUM)
+    return net
 
 
 def _extracted(model: str, net: nn.Module, size: tuple[int, int]) -> Pyramid:
