@@ -10,6 +10,7 @@ from msgspec.inspect import StructType, type_info
 from edge_runtime import contract
 from edgefactory import datasets
 from edgefactory.compress import comparing
+from edgefactory.compress.parity import document as parity
 from edgefactory.pipelines import specialising
 from edgefactory.pipelines.report import schema
 from edgefactory.training.evaluation import document
@@ -22,9 +23,9 @@ ROW = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
 
 
 def struct(name: str, page: str) -> StructType:
-    """The struct `name`, in one of the modules that define formats; a search's own first."""
-    searching = (tuning, costs, space) if page == "tune" else ()
-    modules = (*searching, contract, datasets, schema, document, specialising, comparing)
+    """The struct `name`, in one of the modules that define formats; the page's own first."""
+    own = {"tune": (tuning, costs, space), "parity": (parity,)}
+    modules = (*own.get(page, ()), contract, datasets, schema, document, specialising, comparing)
     found = next(getattr(module, name) for module in modules if hasattr(module, name))
     assert issubclass(found, msgspec.Struct)
     info = type_info(found)
