@@ -17,6 +17,7 @@ import data_check
 import label_bound
 import label_next
 import main_job
+import parity_localise
 import snapshot_scale
 import specialise
 import tensorrt_int8
@@ -41,6 +42,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "label-bound": label_bound,
     "label-next": label_next,
     "main-job": main_job,
+    "parity-localise": parity_localise,
     "snapshot-scale": snapshot_scale,
     "specialise": specialise,
     "tensorrt-int8": tensorrt_int8,

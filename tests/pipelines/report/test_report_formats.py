@@ -12,6 +12,7 @@ from edgefactory import datasets
 from edgefactory.compress import comparing, saturation
 from edgefactory.compress.choosing import document as choosing
 from edgefactory.compress.mixed import constraints
+from edgefactory.compress.parity import document as parity
 from edgefactory.pipelines import specialising
 from edgefactory.pipelines.report import schema
 from edgefactory.training.evaluation import document
@@ -25,17 +26,13 @@ ROW = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
 
 def struct(name: str, page: str) -> StructType:
     """The struct `name`, in one of the modules that define formats; the page's own first."""
-    first = {"tune": (tuning, costs, space), "compression": (choosing, constraints, tuning)}
-    modules = (
-        *first.get(page, ()),
-        contract,
-        datasets,
-        schema,
-        document,
-        specialising,
-        comparing,
-        saturation,
-    )
+    own = {
+        "tune": (tuning, costs, space),
+        "compression": (choosing, constraints, tuning),
+        "parity": (parity,),
+    }
+    common = (contract, datasets, schema, document, specialising, comparing, saturation)
+    modules = (*own.get(page, ()), *common)
     found = next(getattr(module, name) for module in modules if hasattr(module, name))
     assert issubclass(found, msgspec.Struct)
     info = type_info(found)
