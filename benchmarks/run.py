@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import auto_label_throughput
+import compress_vs_nncf
 import data_check
 import label_bound
 import label_next
@@ -34,6 +35,7 @@ class Benchmark(Protocol):
 
 BENCHMARKS: Mapping[str, Benchmark] = {
     "auto-label-throughput": auto_label_throughput,
+    "compress-vs-nncf": compress_vs_nncf,
     "data-check": data_check,
     "label-bound": label_bound,
     "label-next": label_next,

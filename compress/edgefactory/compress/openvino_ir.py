@@ -55,7 +55,7 @@ def to_int8_ir(
         return entry[1][None]
 
     layers = [f"{name}{end}" for name in float_layers for end in ("", SPLIT)]
-    ignored = sorted({*_tail(model), *layers})
+    ignored = sorted({*tail_of(model), *layers})
     with contextlib.redirect_stdout(io.StringIO()):  # its own progress bar
         quantized = nncf.quantize(
             model,
@@ -103,7 +103,7 @@ def files_of(model: Any) -> dict[str, bytes]:
         return {name: (path.parent / name).read_bytes() for name in ("model.xml", "model.bin")}
 
 
-def _tail(model: Any) -> list[str]:
+def tail_of(model: Any) -> list[str]:
     """Names of the operations after which no convolution or matrix product comes."""
     leads: set[str] = set()
     names: list[str] = []
