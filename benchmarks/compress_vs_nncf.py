@@ -10,8 +10,8 @@ point.
 A validation is a call of the validation function, those for FP32 and for ranking included; `peers`
 has the pictures seen in them as well. Seconds are of the processor, with what child processes took;
 NNCF's import is left out, ours is in. Memory is the largest sum of the resident memory of a side's
-processes, looked at every 10 ms, libraries counted in each. `nncf-without-torch` is NNCF where torch
-is not installed, which it loads and does not use here.
+processes, looked at every 10 ms, libraries counted in each. NNCF loads torch where it is installed
+and does not use it here: `nncf-without-torch` is NNCF where it is not.
 
 `*_ratio` are NNCF's over ours and the median over the cases, but `memory_ratio`, which is ours over
 NNCF's. `speed_ratio` is NNCF's chosen model's time over ours, of engine calls at f32 with

@@ -133,11 +133,11 @@ def _nncf(folder: Path, max_drop: float) -> dict[str, Any]:
     import nncf
     import openvino
 
-    from edgefactory.compress.openvino_ir import read_model, tail_of
+    from edgefactory.compress import openvino_ir
 
     nncf.set_log_level(logging.ERROR)
     validator, fp32, pictures = _opened(folder)
-    model = read_model(fp32)
+    model = openvino_ir._read(fp32)
     model.reshape([1, *pictures[0].shape])
     names = [output.get_any_name() for output in model.outputs]
 
@@ -166,7 +166,7 @@ def _nncf(folder: Path, max_drop: float) -> dict[str, Any]:
         drop_type=nncf.DropType.ABSOLUTE,
         preset=nncf.QuantizationPreset.MIXED,
         target_device=nncf.TargetDevice.CPU,
-        ignored_scope=nncf.IgnoredScope(names=tail_of(model), validate=False),
+        ignored_scope=nncf.IgnoredScope(names=openvino_ir._tail(model), validate=False),
     )
     (folder / CHOSEN).mkdir()
     openvino.save_model(made, folder / CHOSEN / "model.xml", compress_to_fp16=False)
@@ -184,8 +184,6 @@ def _said(validator: Validator, begun: float, float_layers: int) -> dict[str, An
         "pictures": validator.seen,
         "seconds": _seconds() - begun,
         "float_layers": float_layers,
-        "own_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "child_rss_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
     }
 
 

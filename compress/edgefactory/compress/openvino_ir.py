@@ -22,8 +22,7 @@ from edgefactory.datasets.onnx_sessions import first_line
 
 UInt8 = npt.NDArray[np.uint8]
 
-HEAVY = frozenset({"Convolution", "GroupConvolution", "MatMul"})
-SPLIT = "/WithoutBiases"  # end of the name of a layer whose bias OpenVINO adds in another node
+_HEAVY = frozenset({"Convolution", "GroupConvolution", "MatMul"})
 
 
 def to_ir(fp32: bytes) -> dict[str, bytes]:
@@ -31,7 +30,7 @@ def to_ir(fp32: bytes) -> dict[str, bytes]:
 
     Raises InputError when OpenVINO cannot read it; the message names the operation and layer.
     """
-    return files_of(read_model(fp32))
+    return _save(_read(fp32))
 
 
 def to_int8_ir(
@@ -46,7 +45,7 @@ def to_int8_ir(
     read by the first convolution as they are. What follows the last convolution or matrix product
     (the decoding) and `float_layers` stay in float. Errors as `to_ir`.
     """
-    model = read_model(fp32)
+    model = _read(fp32)
     nncf = _quiet_nncf()
     done = seen or (lambda _: None)
 
@@ -54,8 +53,8 @@ def to_int8_ir(
         done(entry[0] + 1)
         return entry[1][None]
 
-    layers = [f"{name}{end}" for name in float_layers for end in ("", SPLIT)]
-    ignored = sorted({*tail_of(model), *layers})
+    layers = [f"{name}{end}" for name in float_layers for end in ("", "/WithoutBiases")]
+    ignored = sorted({*_tail(model), *layers})
     with contextlib.redirect_stdout(io.StringIO()):  # its own progress bar
         quantized = nncf.quantize(
             model,
@@ -65,7 +64,7 @@ def to_int8_ir(
             subset_size=len(pictures),
             ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
         )
-    return files_of(quantized)
+    return _save(quantized)
 
 
 def _quiet_nncf() -> ModuleType:
@@ -80,15 +79,14 @@ def _quiet_nncf() -> ModuleType:
     return module
 
 
-def read_model(content: bytes) -> Any:
-    """OpenVINO's model of an ONNX file. Errors as `to_ir`."""
+def _read(content: bytes) -> Any:
     try:
         return quiet_openvino().Core().read_model(content)
     except RuntimeError as error:
         raise InputError(f"OpenVINO cannot read the model: {first_line(error)}") from error
 
 
-def files_of(model: Any) -> dict[str, bytes]:
+def _save(model: Any) -> dict[str, bytes]:
     """The model's files. Names that OpenVINO counts up over a process are counted anew, and what
     NNCF notes about itself is left out, so that the bytes depend on the model alone."""
     for index, node in enumerate(model.get_ordered_ops()):
@@ -103,7 +101,7 @@ def files_of(model: Any) -> dict[str, bytes]:
         return {name: (path.parent / name).read_bytes() for name in ("model.xml", "model.bin")}
 
 
-def tail_of(model: Any) -> list[str]:
+def _tail(model: Any) -> list[str]:
     """Names of the operations after which no convolution or matrix product comes."""
     leads: set[str] = set()
     names: list[str] = []
@@ -114,7 +112,7 @@ def tail_of(model: Any) -> list[str]:
             for output in node.outputs()
             for port in output.get_target_inputs()
         }
-        if kind in HEAVY or readers & leads:
+        if kind in _HEAVY or readers & leads:
             leads.add(name)
         elif kind not in ("Constant", "Result"):
             names.append(name)

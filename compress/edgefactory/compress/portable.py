@@ -43,45 +43,43 @@ def quantize_portable(
     pictures: Sequence[UInt8],
     float_layers: Sequence[str] = (),
     seen: Callable[[int], None] | None = None,
-    ranges: Path | None = None,
+    kept: Path | None = None,
 ) -> bytes:
     """The portable INT8 form of the FP32 ONNX model `fp32`.
 
     `pictures`: inputs uint8 [H,W,3] to calibrate on; `float_layers`: names of nodes to be left in
-    float; `seen` is told how many pictures have been run. `ranges`: a file that keeps what the
-    pictures said, for the next call with the same model and pictures; written when it is not
-    there. Raises InputError when there is no picture, no such layer, or nothing to quantize.
+    float; `seen` is told how many pictures have been run. `kept`: a file that keeps what the
+    pictures said, for another call with the same model and pictures; written where it is not there.
+    Raises InputError when there is no picture, no such layer, or nothing to quantize.
     """
     if not pictures:
         raise InputError(
             "there is no picture to calibrate on: the snapshot's train split is empty; "
             "label more footage or raise `calibration`"
         )
-    graph, folded = prepared(fp32)
-    names = quantizable(graph)
+    graph = parse(fp32, "the FP32 model")
+    names = [node.name for node in graph.nodes if node.op_type in QUANTIZED_OPS]
     unknown = sorted(set(float_layers) - set(names))
     if unknown:
         raise InputError(f"no layer is called {unknown[0]!r}; quantizable are {', '.join(names)}")
     if not set(names) - set(float_layers):
         raise InputError("nothing is left to quantize: the model has no Conv, Gemm or MatMul")
-    how = _How(pictures, float_layers, folded, seen or (lambda _: None), ranges)
-    quantized = parse(_run_quantizer(graph.to_bytes(), how), "")
+    folded = _fold_input(graph)
+    _cast_first(graph)
+    quantized = parse(
+        _run_quantizer(graph.to_bytes(), pictures, float_layers, folded, seen, kept), ""
+    )
     _round_biases(quantized)
     check_portable(quantized)
     return quantized.to_bytes()
 
 
-def prepared(fp32: bytes) -> tuple[Graph, bool]:
-    """The FP32 graph as it is quantized, and whether its input is read without loss."""
+def prepared(fp32: bytes) -> Graph:
+    """The FP32 graph as it is quantized: its normalisation moved where that is exact."""
     graph = parse(fp32, "the FP32 model")
-    folded = _fold_input(graph)
+    _fold_input(graph)
     _cast_first(graph)
-    return graph, folded
-
-
-def quantizable(graph: Graph) -> list[str]:
-    """The names of the layers that can be INT8, in the graph's order."""
-    return [node.name for node in graph.nodes if node.op_type in QUANTIZED_OPS]
+    return graph
 
 
 def check_portable(graph: Graph) -> None:
@@ -117,18 +115,14 @@ class _Pictures:
         return {self._name: entry[1][None]}
 
 
-@dataclass(frozen=True)
-class _How:
-    """What `quantize_portable` was asked for."""
-
-    pictures: Sequence[UInt8]
-    float_layers: Sequence[str]
-    folded: bool
-    seen: Callable[[int], None]
-    ranges: Path | None
-
-
-def _run_quantizer(fp32: bytes, how: _How) -> bytes:
+def _run_quantizer(
+    fp32: bytes,
+    pictures: Sequence[UInt8],
+    float_layers: Sequence[str],
+    folded: bool,
+    seen: Callable[[int], None] | None,
+    kept: Path | None,
+) -> bytes:
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
@@ -136,7 +130,7 @@ def _run_quantizer(fp32: bytes, how: _How) -> bytes:
         """The same, as the base class that the quantizer asks for."""
 
     model = onnx.load_from_string(fp32)
-    reader = Reader(model.graph.input[0].name, how.pictures, how.seen)
+    reader = Reader(model.graph.input[0].name, pictures, seen or (lambda _: None))
     with tempfile.TemporaryDirectory() as folder, _without_advice():
         path = Path(folder) / "quantized.onnx"
         try:
@@ -145,12 +139,12 @@ def _run_quantizer(fp32: bytes, how: _How) -> bytes:
                 path,
                 reader,
                 op_types_to_quantize=list(QUANTIZED_OPS),
-                nodes_to_exclude=list(how.float_layers),
+                nodes_to_exclude=list(float_layers),
                 per_channel=True,
                 activation_type=QuantType.QInt8,
                 weight_type=QuantType.QInt8,
-                extra_options=_options(how.folded),
-                calibration_cache_path=how.ranges,
+                extra_options=_options(folded),
+                calibration_cache_path=kept,
             )
         except ort_refusals() as error:
             raise InputError(

@@ -6,16 +6,14 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from edgefactory.compress.engines import quiet_openvino
 from edgefactory.compress.mixed.memory import alone
 from edgefactory.compress.mixed.sensitivity import FP32, PICTURES, lay_out, require_inputs
-from edgefactory.compress.mixed.stripping import strip
+from edgefactory.compress.mixed.stripping import stripped
 from edgefactory.compress.mixed.switched import UInt8
-from edgefactory.compress.openvino_ir import files_of, read_model, to_int8_ir
+from edgefactory.compress.openvino_ir import to_int8_ir, to_ir
 from edgefactory.compress.portable import quantize_portable
 
 _RANGES, _PORTABLE = "ranges.json", "portable.onnx"
@@ -71,16 +69,13 @@ class IrForm:
 
         Raises InputError for a model that OpenVINO cannot read, no picture, or an unknown layer.
         """
-        files = self._quantized
         if not float_layers:
-            return dict(files)
-        model = quiet_openvino().Core().read_model(files["model.xml"], files["model.bin"])
-        strip(model, self._floating, float_layers)
-        return files_of(model)
+            return dict(self._quantized)
+        return stripped(self._quantized, self._floating, float_layers)
 
     @cached_property
-    def _floating(self) -> Any:
-        return read_model(self._fp32)
+    def _floating(self) -> Mapping[str, bytes]:
+        return to_ir(self._fp32)
 
     @cached_property
     def _quantized(self) -> Mapping[str, bytes]:
