@@ -47,6 +47,7 @@ SAYS = "mixed precision against NNCF's accuracy control: validations, time, memo
 
 MAX_DROP: Final = 0.005
 CALIBRATED: Final = 64  # pictures
+JUDGED: Final = 1000  # pictures of the test split, or up to twice as many
 PAIRS: Final = 3  # of layers with badly scaled channels between
 NAMES: Final = ("cctv", "mobilenet", "resnet")
 SIDES: Final = ("ours", "nncf", "nncf-without-torch")
@@ -97,7 +98,7 @@ def _compared(case: Case) -> dict[str, Any]:
         sides[side] = _ran(side, case.folder)
         (case.folder / CHOSEN).rename(case.folder / side)
     judge = Validator(case.folder, "test")
-    every = range(len(judge.items))
+    every = range(0, len(judge.items), max(1, len(judge.items) // JUDGED))
     before = judge.figure(judge.answers(_float(case), every), every)
     for side, said_of in sides.items():
         answers = judge.answers(session_of(case.folder / side).run, every)

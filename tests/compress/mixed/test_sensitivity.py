@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
+from onnx import TensorProto
 
 from edgefactory.compress.graph import parse
 from edgefactory.compress.mixed import ranked
@@ -106,4 +107,19 @@ def test_pictures_that_the_model_does_not_take_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=says) as caught:
         ranked(detector, spoil(pictures), _quiet)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_operation_that_the_engine_lacks_is_named_with_its_layer(
+    detector: bytes, pictures: list[UInt8]
+) -> None:
+    graph = parse(detector, "it")
+    scores = graph.producer("scores")
+    assert scores is not None
+    scores.output[0] = scores.name = "before"
+    graph.add("Cast", ["before"], "double", to=TensorProto.DOUBLE)
+    graph.add("Acosh", ["double"], "odd")
+    graph.add("Cast", ["odd"], "scores", to=TensorProto.FLOAT)
+    with pytest.raises(InputError, match=r"Acosh.*odd.*replace that operation") as caught:
+        ranked(graph.to_bytes(), pictures, _quiet)
     assert "\n" not in str(caught.value)
