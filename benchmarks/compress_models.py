@@ -34,7 +34,7 @@ RECIPES: Final[Mapping[str, Mapping[str, object]]] = {
         **_CROPS,
         "model": "torchvision/mobilenet_v3_large",
         "resolution": [128, 128],
-        "epochs": 8,
+        "epochs": 4,
         "learning_rate": 0.003,
     },
     "resnet": {

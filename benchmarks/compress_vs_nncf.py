@@ -9,8 +9,8 @@ point.
 
 A validation is a call of the validation function, those for FP32 and for ranking included; `peers`
 has the pictures seen in them as well. Seconds are of the processor, with what child processes took;
-NNCF's import is left out, ours is in. Memory is the largest sum of the resident memory of a side's
-processes, looked at every 10 ms, libraries counted in each. NNCF loads torch where it is installed
+NNCF's import is left out, ours is in. Memory is the most that a side's processes held together
+(proportional set size: what they share counts once), looked at every 10 ms. NNCF loads torch where it is installed
 and does not use it here: `nncf-without-torch` is NNCF where it is not.
 
 `*_ratio` are NNCF's over ours and the median over the cases, but `memory_ratio`, which is ours over
@@ -72,7 +72,6 @@ def run(full: bool, /) -> Measured:
             for seed in range(3 if full else 1):
                 case = _case(name, made, seed, Path(scratch))
                 found[case.name] = _compared(case)
-                sys.stderr.write(f"{case.name}: {json.dumps(found[case.name])}\n")
                 shutil.rmtree(case.folder)
     return _measured(found)
 
@@ -96,6 +95,7 @@ def _compared(case: Case) -> dict[str, Any]:
     sides: dict[str, dict[str, Any]] = {}
     for side in SIDES:
         sides[side] = _ran(side, case.folder)
+        sys.stderr.write(f"{case.name}, {side}: {json.dumps(sides[side])}\n")
         (case.folder / CHOSEN).rename(case.folder / side)
     judge = Validator(case.folder, "test")
     every = range(0, len(judge.items), max(1, len(judge.items) // JUDGED))
@@ -150,7 +150,7 @@ def _ran(side: str, folder: Path) -> dict[str, Any]:
 
 
 class _Peak(threading.Thread):
-    """Looks at the resident memory of a process and all below it until it ends."""
+    """Looks at the memory of a process and all below it until it ends."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -158,20 +158,21 @@ class _Peak(threading.Thread):
 
     def run(self) -> None:
         """See `Thread`."""
-        while (held := _resident(self._pid)) > 0:
+        while (held := _held(self._pid)) > 0:
             self.most = max(self.most, held)
             time.sleep(_LOOK_SECONDS)
 
 
-def _resident(pid: int) -> int:
-    """Bytes of a process and all below it; 0 when it has ended."""
+def _held(pid: int) -> int:
+    """Bytes of a process and all below it, a page that several share once; 0 when it has ended."""
     place = Path("/proc") / str(pid)
     try:
-        pages = int((place / "statm").read_text().split()[1])
+        rows = (place / "smaps_rollup").read_text().splitlines()
         below = (place / "task" / str(pid) / "children").read_text().split()
-    except (OSError, IndexError):
+    except OSError:
         return 0
-    return pages * os.sysconf("SC_PAGE_SIZE") + sum(_resident(int(child)) for child in below)
+    own = sum(int(row.split()[1]) * 1024 for row in rows if row.startswith("Pss:"))
+    return own + sum(_held(int(child)) for child in below)
 
 
 def _measured(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Measured:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.contract import Placement, Task, preprocess
+from edge_runtime.contract import Placement, preprocess
 from edgefactory.compress import engines
 from edgefactory.compress.answers import Answer, answer_in
 from edgefactory.compress.models import LOWEST
@@ -52,11 +52,6 @@ class Validator:
         self.items = [i for i in data.split(self.split) if detection or ev.has_class(i)]
         self.numbers = {name: number for number, name in enumerate(says.classes)}
 
-    @property
-    def task(self) -> Task:
-        """What the model is for."""
-        return self.says.task
-
     def answers(self, run: Run, places: Iterable[int]) -> list[Answer]:
         """One validation: what `run` says of the pictures at `places`."""
         self.validations += 1
@@ -72,10 +67,15 @@ class Validator:
         pixels, where = preprocess(load_picture(self.place, self.items[place]), self.says.input)
         return np.ascontiguousarray(pixels[None]), where
 
-    def right(self, answers: Sequence[Answer], places: Sequence[int]) -> list[float]:
-        """1 for each picture whose most probable class is its class, else 0."""
-        targets = [ev.class_of(self.items[place], self.numbers) for place in places]
-        return [float(np.argmax(np.asarray(a)) == t) for a, t in zip(answers, targets, strict=True)]
+    def each(self, answers: Sequence[Answer], places: Sequence[int]) -> list[float]:
+        """The figure of each picture alone; 0 where there is nothing to find."""
+        pairs = zip(answers, places, strict=True)
+        return [self.figure([a], [p]) if self._judgeable(p) else 0.0 for a, p in pairs]
+
+    def _judgeable(self, place: int) -> bool:
+        if self.says.task != "detection":
+            return True
+        return bool((~ev.truth_of(self.items[place], self.numbers).ignore).any())
 
     def figure(self, answers: Sequence[Answer], places: Sequence[int]) -> float:
         """AP50 or accuracy."""
@@ -127,7 +127,7 @@ def _ours(folder: Path, max_drop: float) -> dict[str, Any]:
 
 
 def _nncf(folder: Path, max_drop: float) -> dict[str, Any]:
-    """As NNCF's documentation has it: AP50 has no value a picture, so outputs are compared."""
+    """As NNCF's documentation has it: the metric, and its value for each picture."""
     import logging
 
     import nncf
@@ -141,18 +141,16 @@ def _nncf(folder: Path, max_drop: float) -> dict[str, Any]:
     model.reshape([1, *pictures[0].shape])
     names = [output.get_any_name() for output in model.outputs]
 
-    def validate(compiled: Any, places: Iterable[int]) -> tuple[float, Any]:
-        chosen, raw = list(places), []
+    def validate(compiled: Any, places: Iterable[int]) -> tuple[float, list[float]]:
+        chosen = list(places)
 
         def run(pixels: UInt8) -> Any:
             found = compiled(pixels)
-            raw.append([found[i].copy() for i in range(len(names))])
-            return dict(zip(names, raw[-1], strict=True))
+            return {name: found[i] for i, name in enumerate(names)}
 
         answers = validator.answers(run, chosen)
-        if validator.task == "detection":
-            return validator.figure(answers, chosen), raw
-        return validator.figure(answers, chosen), validator.right(answers, chosen)
+        each = validator.each(answers, chosen)
+        return validator.figure(answers, chosen) if any(each) else 0.0, each
 
     begun = _seconds()
     made = nncf.quantize_with_accuracy_control(
