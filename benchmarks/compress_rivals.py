@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from edgefactory.compress.choosing.executable import Executable
+from edgefactory.compress.engines import quiet_openvino
 from edgefactory.compress.machine import has_bf16, host
-from edgefactory.compress.openvino_ir import files_of, read_model, to_ir
+from edgefactory.compress.openvino_ir import to_ir
 
 ONNX = "model.onnx"
 IR = "model.xml"
@@ -69,7 +70,13 @@ def _nncf(fp32: bytes, pictures: Sequence[Any]) -> dict[str, bytes]:
         nncf.set_log_level(logging.ERROR)
         take: Callable[[Any], Any] = lambda picture: picture[None]  # noqa: E731 # what it asks for
         data = nncf.Dataset(list(pictures), take)
-        return files_of(nncf.quantize(read_model(fp32), data, subset_size=len(pictures)))
+        openvino = quiet_openvino()
+        model = openvino.Core().read_model(fp32)
+        quantized = nncf.quantize(model, data, subset_size=len(pictures))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / IR
+            openvino.save_model(quantized, path, compress_to_fp16=False)
+            return {name: (Path(folder) / name).read_bytes() for name in (IR, "model.bin")}
 
 
 @contextlib.contextmanager

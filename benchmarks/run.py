@@ -13,6 +13,7 @@ from typing import Protocol
 
 import auto_label_throughput
 import compress_speed
+import compress_vs_nncf
 import data_check
 import label_bound
 import label_next
@@ -38,6 +39,7 @@ class Benchmark(Protocol):
 BENCHMARKS: Mapping[str, Benchmark] = {
     "auto-label-throughput": auto_label_throughput,
     "compress-speed": compress_speed,
+    "compress-vs-nncf": compress_vs_nncf,
     "data-check": data_check,
     "label-bound": label_bound,
     "label-next": label_next,

@@ -24,8 +24,7 @@ from edgefactory.datasets.onnx_sessions import first_line
 
 UInt8 = npt.NDArray[np.uint8]
 
-HEAVY = frozenset({"Convolution", "GroupConvolution", "MatMul"})
-SPLIT = "/WithoutBiases"  # end of the name of a layer whose bias OpenVINO adds in another node
+_HEAVY = frozenset({"Convolution", "GroupConvolution", "MatMul"})
 
 
 def to_ir(fp32: bytes) -> dict[str, bytes]:
@@ -35,7 +34,7 @@ def to_ir(fp32: bytes) -> dict[str, bytes]:
     message names the operation and layer.
     """
     admit(fp32, "the FP32 model")
-    return files_of(read_model(fp32))
+    return _save(_read(fp32))
 
 
 def to_int8_ir(
@@ -52,7 +51,7 @@ def to_int8_ir(
     bits (see `saturation`). Errors as `to_ir`.
     """
     admit_pictures(pictures, admit(fp32, "the FP32 model"))
-    model = read_model(fp32)
+    model = _read(fp32)
     nncf = _quiet_nncf()
     done = seen or (lambda _: None)
 
@@ -60,7 +59,7 @@ def to_int8_ir(
         done(entry[0] + 1)
         return entry[1][None]
 
-    layers = [f"{name}{end}" for name in float_layers for end in ("", SPLIT)]
+    layers = [f"{name}{end}" for name in float_layers for end in ("", "/WithoutBiases")]
     ignored = sorted({*_tail(model), *layers})
     with contextlib.redirect_stdout(io.StringIO()):  # its own progress bar
         quantized = nncf.quantize(
@@ -72,7 +71,7 @@ def to_int8_ir(
             ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
         )
     mend(layers_in_ir(quantized, float_weights(model)))
-    return files_of(quantized)
+    return _save(quantized)
 
 
 def pair_sums(ir: Mapping[str, bytes]) -> tuple[LayerSums, ...]:
@@ -93,8 +92,7 @@ def _quiet_nncf() -> ModuleType:
     return module
 
 
-def read_model(content: bytes) -> Any:
-    """OpenVINO's model of an ONNX file. Errors as `to_ir`."""
+def _read(content: bytes) -> Any:
     try:
         return quiet_openvino().Core().read_model(content)
     except RuntimeError as error:
@@ -107,7 +105,7 @@ def read_model(content: bytes) -> Any:
         raise InputError(f"OpenVINO cannot read the model: {first_line(error)}") from error
 
 
-def files_of(model: Any) -> dict[str, bytes]:
+def _save(model: Any) -> dict[str, bytes]:
     """The model's files. Names that OpenVINO counts up over a process are counted anew, and what
     NNCF notes about itself is left out, so that the bytes depend on the model alone."""
     for index, node in enumerate(model.get_ordered_ops()):
@@ -133,7 +131,7 @@ def _tail(model: Any) -> list[str]:
             for output in node.outputs()
             for port in output.get_target_inputs()
         }
-        if kind in HEAVY or readers & leads:
+        if kind in _HEAVY or readers & leads:
             leads.add(name)
         elif kind not in ("Constant", "Result"):
             names.append(name)

@@ -61,15 +61,16 @@ def quantize_portable(
     `admission` does not take, when there is no such layer, or nothing to quantize.
     """
     admit_pictures(pictures, admit(fp32, "the FP32 model"))
-    graph, folded = prepared(fp32)
-    names = quantizable(graph)
+    graph = prepared(fp32)
+    names = [node.name for node in graph.nodes if node.op_type in QUANTIZED_OPS]
     unknown = sorted(set(float_layers) - set(names))
     if unknown:
         raise InputError(f"no layer is called {unknown[0]!r}; quantizable are {', '.join(names)}")
     if not set(names) - set(float_layers):
         raise InputError("nothing is left to quantize: the model has no Conv, Gemm or MatMul")
-    fixed = {CENTRED: 1.0} if folded else {}
-    steps = {**_steps(graph, ranges or {}), **fixed}
+    steps = _steps(graph, ranges or {})
+    if graph.producer(CENTRED) is not None:
+        steps[CENTRED] = 1.0
     how = _How(pictures, float_layers, steps, seen or (lambda _: None), kept)
     quantized = parse(_run_quantizer(graph.to_bytes(), how), "")
     mend(layers_in_graph(quantized, _weights(graph)))
@@ -78,17 +79,12 @@ def quantize_portable(
     return quantized.to_bytes()
 
 
-def prepared(fp32: bytes) -> tuple[Graph, bool]:
-    """The FP32 graph as it is quantized, and whether its input is read without loss."""
+def prepared(fp32: bytes) -> Graph:
+    """The FP32 graph as it is quantized: its normalisation moved where that is exact."""
     graph = parse(fp32, "the FP32 model")
-    folded = _fold_input(graph)
+    _fold_input(graph)
     _cast_first(graph)
-    return graph, folded
-
-
-def quantizable(graph: Graph) -> list[str]:
-    """The names of the layers that can be INT8, in the graph's order."""
-    return [node.name for node in graph.nodes if node.op_type in QUANTIZED_OPS]
+    return graph
 
 
 def check_portable(graph: Graph) -> None:

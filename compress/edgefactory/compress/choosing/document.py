@@ -47,7 +47,7 @@ class Attempt(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def kept(self) -> bool:
         """Whether there is a file, and it keeps every margin."""
-        return bool(self.files) and all(drop.kept for drop in self.drops)
+        return bool(self.files) and all(drop.excess <= 1 for drop in self.drops)
 
     @property
     def bytes(self) -> int:

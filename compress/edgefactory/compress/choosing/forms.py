@@ -27,9 +27,8 @@ from edgefactory.compress.mixed import (
     LayerNoise,
     PortableForm,
     Validation,
+    ranked,
     search,
-    sensitivity,
-    switched,
 )
 from edgefactory.compress.openvino_ir import to_ir
 from edgefactory.datasets import Progress
@@ -91,7 +90,8 @@ class Forms:
 
     @cached_property
     def _portable(self) -> PortableForm:
-        return PortableForm(self.network.fp32, self.pictures, self.network.checkpoint.ranges)
+        ranges = self.network.checkpoint.ranges
+        return PortableForm(self.network.fp32, self.pictures, ranges, self.wishes.cap)
 
     @cached_property
     def _nncf(self) -> IrForm:
@@ -100,8 +100,7 @@ class Forms:
     @cached_property
     def _ranking(self) -> tuple[LayerNoise, ...]:
         """One pass serves all forms: they quantize the same layers."""
-        model = switched(self.network.fp32, self._portable.make(()))
-        return sensitivity(model, self.pictures, self.progress)
+        return ranked(self.network.fp32, self.pictures, self.progress, self.wishes.cap)
 
     def _ir(self) -> Mapping[str, bytes]:
         return to_ir(self.network.fp32)

@@ -1,15 +1,13 @@
 """Mixed precision within margins: one pass ranks the layers, few validations find the mixture.
 
-`search` looks for the fewest layers in float that keep all margins, `sensitivity` ranks them,
+`search` looks for the fewest layers in float that keep all margins, `ranked` ranks them,
 `Validation` tells what a mixture loses, `PortableForm` and `IrForm` make mixtures.
 """
 
 from edgefactory.compress.mixed.constraints import Drop, Margins, worst
 from edgefactory.compress.mixed.forms import IrForm, PortableForm
-from edgefactory.compress.mixed.memory import capped
 from edgefactory.compress.mixed.search import Found, Keeping, Validated, search
-from edgefactory.compress.mixed.sensitivity import LayerNoise, require_inputs, sensitivity
-from edgefactory.compress.mixed.switched import Switched, switched
+from edgefactory.compress.mixed.sensitivity import LayerNoise, ranked
 from edgefactory.compress.mixed.validation import Validation
 
 __all__ = [
@@ -20,13 +18,9 @@ __all__ = [
     "LayerNoise",
     "Margins",
     "PortableForm",
-    "Switched",
     "Validated",
     "Validation",
-    "capped",
-    "require_inputs",
+    "ranked",
     "search",
-    "sensitivity",
-    "switched",
     "worst",
 ]

@@ -8,6 +8,7 @@ optimistic; whether the chosen one keeps the margin is for a test on pictures th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -57,9 +58,11 @@ class Drop(Struct, frozen=True, forbid_unknown_fields=True):
     n: int
 
     @property
-    def kept(self) -> bool:
-        """Whether the margin is kept."""
-        return self.value <= self.margin + _EXACT
+    def excess(self) -> float:
+        """The loss in margins: at most 1 where the margin is kept, infinite for one of 0 lost."""
+        if self.value <= self.margin + _EXACT:
+            return min(1.0, self.value / self.margin) if self.margin else 0.0
+        return self.value / self.margin if self.margin else math.inf
 
     def __str__(self) -> str:
         where = "all pictures" if self.by == "all" else f"{self.by} {self.name}"
@@ -67,5 +70,5 @@ class Drop(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def worst(drops: Sequence[Drop]) -> Drop:
-    """The drop that is furthest over its margin, or nearest to it. There is at least one."""
-    return max(drops, key=lambda drop: drop.value - drop.margin)
+    """The drop of the largest excess. There is at least one."""
+    return max(drops, key=lambda drop: drop.excess)

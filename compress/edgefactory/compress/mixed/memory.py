@@ -1,59 +1,62 @@
-"""A cap on the memory that a search may take beyond what its process holds already.
+"""Work that is dear in memory, in a process of its own that is ended when it takes too much.
 
-The kernel keeps it: RLIMIT_DATA bounds what is private and writable, which is what a process can
-make grow (Linux 4.7 and later, getrlimit(2)). What does not fit is refused in one line.
+An allocation that fails is not a way to keep a cap: engines say it in many ways, and where a thread
+cannot be started some wait for ever (OpenVINO 2026.4 under RLIMIT_DATA did). So the process looks
+at its own resident memory every few milliseconds and ends itself, and what it took is free again.
 """
 
 from __future__ import annotations
 
-import re
+import os
 import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from edgefactory.datasets.errors import InputError
-from edgefactory.datasets.onnx_sessions import ort_refusals
+from edgefactory.datasets.errors import InputError, MissingError
+from edgefactory.datasets.workers import spread
 
+Work = Callable[[Path], None]  # from files to files in a folder; to be picklable
+
+_LOOK_SECONDS: Final = 0.005
 _MEBI: Final = 2**20
-_SAYS: Final = re.compile(r"bad.?alloc|allocate|out of memory", re.IGNORECASE)
 
 
-@contextmanager
-def capped(megabytes: int | None, what: str) -> Iterator[None]:
-    """Let this process grow by no more than `megabytes` (MiB) in the block; None sets no cap.
+def alone(work: Work, folder: Path, cap: int | None, what: str) -> None:
+    """Do `work` in a process without torch, which NNCF would load (490 MB) and not use.
 
-    Raises InputError when it would; `what` says what was to be done.
+    `cap`: MiB that the process may hold, its libraries included (some 100); None sets none. `what`
+    says what was to be done. Raises InputError when it takes more, and what `work` raises.
     """
-    if megabytes is None:
-        yield
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = data_bytes() + megabytes * _MEBI
-    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
     try:
-        yield
-    except _failures() as error:
-        if not isinstance(error, MemoryError) and not _SAYS.search(str(error)):
+        with closing(spread(partial(_watched, work, cap), [folder], 1)) as done:
+            for _ in done:
+                pass
+    except MissingError as error:  # it was killed
+        if cap is None:
             raise
         raise InputError(
-            f"{what} needs more than the {megabytes} MiB that it may take; allow more, or make the "
-            "model's input smaller"
+            f"{what} takes more than the {cap} MiB that it may; allow more, or calibrate at a "
+            "smaller input of the model"
         ) from error
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
-def data_bytes() -> int:
-    """What RLIMIT_DATA counts of this process now."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmData:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("/proc/self/status has no VmData")
+def _watched(work: Work, cap: int | None) -> Work:
+    """What the process does first."""
+    sys.modules["torch"] = None  # type: ignore[assignment]  # how Python is told not to import it
+    if cap is not None:
+        threading.Thread(target=_watch, args=(cap * _MEBI,), daemon=True).start()
+    return work
 
 
-def _failures() -> tuple[type[Exception], ...]:
-    """What is raised when an allocation fails: numpy's, OpenVINO's, ONNX Runtime's."""
-    return (MemoryError, RuntimeError, *ort_refusals())
+def _watch(most: int) -> None:
+    page, statm = resource.getpagesize(), Path("/proc/self/statm")
+    while int(statm.read_text().split()[1]) * page <= most:
+        time.sleep(_LOOK_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -31,9 +31,9 @@ class Validated(Struct, frozen=True, forbid_unknown_fields=True):
     drops: tuple[Drop, ...]
 
     @property
-    def good(self) -> bool:
-        """Whether every margin is kept."""
-        return all(drop.kept for drop in self.drops)
+    def excess(self) -> float:
+        """The largest loss in margins; every margin is kept where it is at most 1."""
+        return worst(self.drops).excess
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class _Trials(Generic[M]):
     tried: list[Validated] = field(default_factory=list)
     best: tuple[Validated, M | None] | None = None
 
-    def good(self, layers: tuple[str, ...]) -> bool:
-        """Whether the mixture with `layers` in float keeps all margins."""
+    def excess(self, layers: tuple[str, ...]) -> float:
+        """That of the mixture with `layers` in float."""
         model = None
         found = self.known.get(layers)
         if found is None:
@@ -75,9 +75,9 @@ class _Trials(Generic[M]):
             if self.journal is not None:
                 self.journal.append([found])
         self.tried.append(found)
-        if found.good:
+        if found.excess <= 1:
             self.best = (found, model)
-        return found.good
+        return found.excess
 
     def found(self) -> Found[M]:
         """The last good mixture. Raises GateError when there was none."""
@@ -104,7 +104,7 @@ def search(
 
     `quantize` makes the model that leaves the named layers in float, `judge` tells what it loses.
     All layers in INT8 come first; only where that is not enough does `rank` give the layers, the
-    noisiest first. For n layers, `judge` is called at most ceil(log2(n)) + 1 times. Raises
+    noisiest first. For n layers, `judge` is called at most ceil(log2(n)) + 2 times. Raises
     InputError when there is no layer, GateError when no mixture with an INT8 layer is good.
     """
     journal = None
@@ -113,17 +113,18 @@ def search(
     known = {entry.float_layers: entry for entry in journal.read()} if journal else {}
     trials = _Trials(quantize, judge, journal, known)
     progress(0, 0, "validating all layers in INT8")
-    if trials.good(()):
+    excess = trials.excess(())
+    if excess <= 1:
         return trials.found()
     ranking = rank()
     if not ranking:
         raise InputError("no layer is left to quantize: the model has no Conv, Gemm or MatMul")
     layers = tuple(entry.layer for entry in ranking)
     noises = [entry.noise for entry in ranking]
-    bounds = all_int8_failed(len(layers))
+    bounds = all_int8_failed(len(layers), excess)
     steps = bounds.left
     while not bounds.found:
         k = next_mixture(bounds, noises)
         progress(steps - bounds.left, steps, f"validating {k} of {len(layers)} layers in float")
-        bounds = bounds.after(k, trials.good(layers[:k]))
+        bounds = bounds.after(k, trials.excess(layers[:k]))
     return trials.found()

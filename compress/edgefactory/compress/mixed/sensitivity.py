@@ -9,17 +9,24 @@ noisy a mixture is without running it.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
 from edgefactory.compress.graph import input_size
-from edgefactory.compress.mixed.switched import Floats, Switched, UInt8
+from edgefactory.compress.mixed.memory import alone
+from edgefactory.compress.mixed.switched import Floats, Switched, UInt8, switched
+from edgefactory.compress.portable import quantize_portable
 from edgefactory.datasets import Progress
 from edgefactory.datasets.errors import InputError
 
+FP32, PICTURES, _RANKING = "fp32.onnx", "pictures.npy", "ranking.json"
+SCALED = 16  # pictures that give the scales at which layers are compared
 ENOUGH = 4  # pictures; their ranking agrees with that of 16 to 0.98 and more (Spearman)
 
 
@@ -36,14 +43,8 @@ def sensitivity(
     """The layers of a switched model, the noisiest first.
 
     Up to `ENOUGH` of `pictures`, uint8 [H,W,3] and evenly spread, are run once in float and once
-    for each layer; nothing but the last layers' results is held. Raises InputError without pictures
-    or for one that the model does not take.
+    for each layer; nothing but the last layers' results is held.
     """
-    if not pictures:
-        raise InputError(
-            "there is no picture to rank the layers by: the snapshot's train split is empty; "
-            "label more footage or raise `calibration`"
-        )
     count = min(ENOUGH, len(pictures))
     total: npt.NDArray[np.float64] = np.zeros(len(model.layers))
     for number in range(count):
@@ -58,8 +59,45 @@ def sensitivity(
     return tuple(sorted(noises, key=lambda entry: (-entry.noise, entry.layer)))
 
 
+def ranked(
+    fp32: bytes, pictures: Sequence[UInt8], progress: Progress, cap: int | None = None
+) -> tuple[LayerNoise, ...]:
+    """The layers of an FP32 ONNX model, the noisiest first; at scales that few pictures give.
+
+    `cap`: MiB that a process of its own may hold for it, without progress; None does it in this
+    one. Raises InputError for a model that cannot be quantized, pictures that it does not take, or
+    too small a cap.
+    """
+    require_inputs(fp32, pictures)
+    few = pictures[:: max(1, len(pictures) // SCALED)]
+    if cap is None:
+        return sensitivity(switched(fp32, quantize_portable(fp32, few)), few, progress)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        lay_out(folder, fp32, few)
+        alone(_ranking, folder, cap, "ranking the layers")
+        return msgspec.json.decode((folder / _RANKING).read_bytes(), type=tuple[LayerNoise, ...])
+
+
+def _ranking(folder: Path) -> None:
+    pictures = list(np.load(folder / PICTURES, mmap_mode="r", allow_pickle=False))
+    found = ranked((folder / FP32).read_bytes(), pictures, lambda *_: None)
+    (folder / _RANKING).write_bytes(msgspec.json.encode(found))
+
+
+def lay_out(folder: Path, fp32: bytes, pictures: Sequence[UInt8]) -> None:
+    """Write what a process of its own reads: the model, and the pictures of one size."""
+    (folder / FP32).write_bytes(fp32)
+    np.save(folder / PICTURES, np.stack(pictures), allow_pickle=False)
+
+
 def require_inputs(fp32: bytes, pictures: Sequence[UInt8]) -> None:
-    """Raise InputError unless every picture is what the model takes."""
+    """Raise InputError unless there are pictures, and every one is what the model takes."""
+    if not pictures:
+        raise InputError(
+            "there is no picture to calibrate on: the snapshot's train split is empty; "
+            "label more footage or raise `calibration`"
+        )
     width, height = input_size(fp32, "the FP32 model")
     for number, picture in enumerate(pictures):
         if picture.shape != (height, width, 3) or picture.dtype != np.uint8:

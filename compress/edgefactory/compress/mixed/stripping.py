@@ -8,35 +8,46 @@ calibration and bias correction of the others being done again.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
-from edgefactory.compress.openvino_ir import HEAVY, SPLIT
+from edgefactory.compress.engines import quiet_openvino
 from edgefactory.datasets.errors import InputError
 
 _FAKE: Final = "FakeQuantize"
+_HEAVY: Final = frozenset({"Convolution", "GroupConvolution", "MatMul"})
+_SPLIT: Final = "/WithoutBiases"  # end of the name of a layer whose bias OpenVINO adds apart
 
 
-def strip(quantized: Any, floating: Any, layers: Sequence[str]) -> None:
-    """Let `layers`, names of ONNX nodes, be in float in the IR model `quantized`, which is changed.
+def stripped(
+    quantized: Mapping[str, bytes], floating: Mapping[str, bytes], layers: Sequence[str]
+) -> dict[str, bytes]:
+    """The IR `quantized` with `layers`, names of ONNX nodes, in float as they are in `floating`.
 
-    `floating` is the model before it was quantized. Raises InputError when it has no such layer.
+    All three are `model.xml` and `model.bin`. Raises InputError when there is no such layer.
     """
-    before, now = _by_name(floating), _by_name(quantized)
+    core = quiet_openvino().Core()
+    before, model = (core.read_model(f["model.xml"], f["model.bin"]) for f in (floating, quantized))
+    originals, now = _by_name(before), _by_name(model)
     chosen = [_layer(now, layer) for layer in layers]
     for layer, node in zip(layers, chosen, strict=True):
-        original = _layer(before, layer)
+        original = _layer(originals, layer)
         for port in range(2):
             source = node.input(port).get_source_output().get_node()
             if _constant(original.input(port)):
                 node.input(port).replace_source_output(original.input(port).get_source_output())
             elif source.get_type_name() == _FAKE:
                 node.input(port).replace_source_output(source.input(0).get_source_output())
-        if layer in now and layer in before:
-            _restore_bias(now[layer], before[layer])
-    if chosen:
-        _drop_idle(quantized, {node.get_friendly_name() for node in chosen})
-        quantized.validate_nodes_and_infer_types()
+        if layer in now and layer in originals:
+            _restore_bias(now[layer], originals[layer])
+    _drop_idle(model, {node.get_friendly_name() for node in chosen})
+    model.validate_nodes_and_infer_types()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.xml"
+        quiet_openvino().save_model(model, str(path), compress_to_fp16=False)
+        return {name: (path.parent / name).read_bytes() for name in ("model.xml", "model.bin")}
 
 
 def _by_name(model: Any) -> dict[str, Any]:
@@ -45,8 +56,8 @@ def _by_name(model: Any) -> dict[str, Any]:
 
 def _layer(nodes: Mapping[str, Any], name: str) -> Any:
     """The convolution or product that the ONNX node has become."""
-    for full in (f"{name}{SPLIT}", name):
-        if full in nodes and nodes[full].get_type_name() in HEAVY:
+    for full in (f"{name}{_SPLIT}", name):
+        if full in nodes and nodes[full].get_type_name() in _HEAVY:
             return nodes[full]
     raise InputError(f"OpenVINO's form of the model has no layer {name!r}: leave it out")
 
@@ -79,5 +90,5 @@ def _drop_idle(model: Any, floating: Collection[str]) -> None:
         if kind == _FAKE and not on:
             for port in readers:
                 port.replace_source_output(node.input(0).get_source_output())
-        elif (kind in HEAVY and name not in floating) or (kind not in HEAVY and on):
+        elif (kind in _HEAVY and name not in floating) or (kind not in _HEAVY and on):
             leads.add(name)

@@ -17,7 +17,7 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from edgefactory.compress.graph import Array, Graph, parse
-from edgefactory.compress.portable import prepared, quantizable
+from edgefactory.compress.portable import QUANTIZED_OPS, prepared
 from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.onnx_sessions import first_line, ort_refusals, session_options
 
@@ -29,7 +29,7 @@ _SWITCHES: Final = "switches"
 
 @dataclass(frozen=True)
 class Switched:
-    """A session, and the names of the layers that it can switch, in the graph's order."""
+    """A session, and the names of the layers that it can switch, in running order."""
 
     session: Any
     layers: tuple[str, ...]
@@ -58,11 +58,11 @@ def switched(fp32: bytes, portable: bytes, threads: int = 1) -> Switched:
     """The switched graph of an FP32 model, by its portable form with every layer in INT8."""
     import onnxruntime as ort
 
-    graph, _ = prepared(fp32)
+    graph = prepared(fp32)
     int8 = parse(portable, "the portable INT8 model")
     quantized = {node.name: node for node in int8.nodes if any(_pair(int8, t) for t in node.input)}
-    layers = [name for name in quantizable(graph) if name in quantized]
     nodes = graph.live()
+    layers = [n.name for n in nodes if n.op_type in QUANTIZED_OPS and n.name in quantized]
     heads = _heads(nodes, layers)
     constants = dict(graph.constants)
     made: list[NodeProto] = []

@@ -104,7 +104,7 @@ def note(found: Compression, attempt: Attempt) -> str:
         said.append("reference")
     if attempt.float_layers:
         said.append(f"{len(attempt.float_layers)} layers in float")
-    worst = next((drop for drop in attempt.drops if not drop.kept), None)
+    worst = next((drop for drop in attempt.drops if drop.excess > 1), None)
     if worst is not None:
         said.append(f"loses too much: {worst}")
     if attempt.bench is not None and not attempt.bench.settled:
