@@ -15,8 +15,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from edge_runtime import __version__, engines
-from edge_runtime.building import ENGINE_FILE, RECIPE_FILE, Device, kept_engine, note_golden
+from edge_runtime.building import ENGINE_FILE, Device, kept_engine, note_golden
 from edge_runtime.contract import (
+    RECIPE_FILE,
     Engine,
     GoldenResult,
     Release,

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from edge_runtime.building import RECIPE_FILE, Device
-from edge_runtime.contract import Shapes, TensorrtBuild, digest, encode
+from edge_runtime.building import Device
+from edge_runtime.contract import RECIPE_FILE, Shapes, TensorrtBuild, digest, encode
 
 here = pytest.mark.skipif(
     importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt-rtx is not installed"

@@ -9,7 +9,6 @@ import pytest
 from onnx import helper
 
 from edge_runtime.building import (
-    RECIPE_FILE,
     Device,
     build,
     int8_share,
@@ -20,6 +19,7 @@ from edge_runtime.building import (
 )
 from edge_runtime.building.engine import in_inspection
 from edge_runtime.contract import (
+    RECIPE_FILE,
     GoldenResult,
     TensorrtAttestation,
     digest,

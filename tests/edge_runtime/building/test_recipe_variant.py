@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from edge_runtime import proof
-from edge_runtime.building import RECIPE_FILE, Device, kept_engine
+from edge_runtime.building import Device, kept_engine
 from edge_runtime.contract import (
+    RECIPE_FILE,
     FileRef,
     Release,
     TensorrtAttestation,
