@@ -45,13 +45,13 @@ def test_the_share_counts_convolutions_that_the_builder_does_not_name() -> None:
 def test_what_ordinary_tensorrt_says_of_an_engine_is_understood() -> None:
     row = "Thirty-two wide channel vectorized row major Int8 format"
     layers = [
-        {"Name": "a", "LayerType": "CaskConvolution", "Inputs": [{"Format/Datatype": row}]},
+        {"Name": "a || d", "LayerType": "CaskConvolution", "Inputs": [{"Format/Datatype": row}]},
         {"Name": "b", "LayerType": "Cask", "ParameterType": "Convolution",
          "Inputs": [{"Format/Datatype": "Row major linear FP16 format"}]},
         {"Name": "c", "LayerType": "PointWise", "Inputs": [{"Format/Datatype": row}]},
     ]  # fmt: skip
     found = in_inspection(json.dumps({"Layers": layers}))
-    assert found == {"a": "Int8", "b": "Row major linear FP16 format"}
+    assert found == {"a": "Int8", "d": "Int8", "b": "Row major linear FP16 format"}
     assert in_inspection("no JSON") == {}
     assert in_inspection(json.dumps({"Layers": ["a name only"]})) == {}
 
