@@ -15,8 +15,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from edge_runtime import __version__, engines
-from edge_runtime.building import ENGINE_FILE, RECIPE_FILE, Device, kept_engine, note_golden
+from edge_runtime.building import ENGINE_FILE, Device, kept_engine, note_golden
 from edge_runtime.contract import (
+    RECIPE_FILE,
     Engine,
     GoldenResult,
     Release,
@@ -26,7 +27,7 @@ from edge_runtime.contract import (
     disagreement,
 )
 from edge_runtime.engines import Session, UInt8, cuda
-from edge_runtime.errors import EdgeRuntimeError, MissingError, RefusedError
+from edge_runtime.errors import EdgeRuntimeError, InputError, MissingError, RefusedError
 from edge_runtime.store import Contents
 
 MEASURE_S = 0.1  # time spent on timing one candidate, at most one run longer
@@ -76,15 +77,20 @@ def open_variant(variant: Variant, contents: Contents, threads: int) -> Session:
     """Load `variant` from the very bytes whose digests were just verified.
 
     A variant that comes as a recipe is built here first, once. Raises MissingError, StorageError
-    (damaged on disk), InputError (a recipe that does not fit) or RefusedError (does not build or
-    load).
+    (damaged on disk) or RefusedError (does not build or load).
     """
     files = {name: contents.read(ref) for name, ref in variant.files.items()}
     if RECIPE_FILE in files:
-        engine = kept_engine(files, contents.built, _card())
+        files = {ENGINE_FILE: _built(variant, files, contents)}
         variant = msgspec.structs.replace(variant, main=ENGINE_FILE)
-        files = {ENGINE_FILE: engine}
     return engines.load(variant, files, threads)
+
+
+def _built(variant: Variant, files: Mapping[str, bytes], contents: Contents) -> bytes:
+    try:
+        return kept_engine(files, contents.built, _card())
+    except (InputError, MissingError) as error:  # another variant may run here
+        raise RefusedError(f"{variant.name} cannot be built here: {error}") from error
 
 
 def _card() -> Device:

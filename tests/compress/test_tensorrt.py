@@ -6,13 +6,16 @@ import onnx
 import pytest
 from onnx import helper
 
+from edge_runtime.contract import Flavour, Shapes, digest
 from edgefactory.compress.graph import parse
 from edgefactory.compress.lowering import lower
 from edgefactory.compress.portable import quantize_portable
-from edgefactory.compress.tensorrt import build_engine, int8_share, unavailable
+from edgefactory.compress.tensorrt import build_engine, int8_share, recipe, unavailable
 from edgefactory.datasets.errors import InputError
 
 UInt8 = npt.NDArray[np.uint8]
+
+FLAVOURS: tuple[Flavour, ...] = ("tensorrt", "tensorrt-rtx")
 
 here = pytest.mark.skipif(unavailable() is not None, reason="tensorrt-rtx is not installed")
 
@@ -31,6 +34,35 @@ def test_the_share_of_int8_convolutions() -> None:
 def test_uint8_zero_points_never_reach_tensorrt(portable: bytes) -> None:
     with pytest.raises(InputError, match="zero point uint8"):
         build_engine(lower(portable), ("sm86",))
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize(
+    ("zero", "message"), [(np.uint8(0), r"zero point uint8 \[0\]"), (None, "zero point none")]
+)
+def test_a_foreign_model_with_uint8_data_gets_no_recipe(
+    portable: bytes, flavour: Flavour, zero: np.uint8 | None, message: str
+) -> None:
+    """NNCF's ONNX has the first; without a zero point, ONNX means UINT8."""
+    graph = parse(portable, "it")
+    for node in graph.nodes:
+        quantized = node.op_type in ("QuantizeLinear", "DequantizeLinear")
+        if quantized and node.input[0] not in graph.constants:
+            del node.input[2]
+            if zero is not None:
+                node.input.append(graph.constant("theirs", np.asarray(zero)))
+    foreign = graph.to_bytes()
+    with pytest.raises(InputError, match=message):
+        recipe(foreign, flavour)
+
+
+def test_a_recipe_is_for_its_model_alone_and_its_batch_is_free(portable: bytes) -> None:
+    found = recipe(portable, "tensorrt")
+    assert found.source_sha256 == digest(portable)
+    assert found.convolutions == 6
+    assert found.shapes == Shapes((1, 32, 48, 3), (1, 32, 48, 3), (8, 32, 48, 3))
+    assert found.timing_cache
+    assert not recipe(portable, "tensorrt-rtx").timing_cache
 
 
 @here

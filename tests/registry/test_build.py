@@ -7,11 +7,21 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge_runtime.contract import Evidence, EvidenceBook, Release, VariantSet, encode
+from edge_runtime.contract import (
+    RECIPE_FILE,
+    Evidence,
+    EvidenceBook,
+    Golden,
+    Release,
+    Variant,
+    VariantSet,
+    encode,
+)
 from edgefactory.datasets.errors import InputError, TrustError
 from edgefactory.registry import ReleaseSettings, build_release
+from edgefactory.registry.binding import counts_for
 
-from .conftest import Line, make_line
+from .conftest import Line, make_line, write
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -44,6 +54,49 @@ def test_a_variant_that_was_not_executed_is_named_and_not_offered(line: Line) ->
     assert [skipped.name for skipped in built.left_out] == ["tensorrt-rtx-int8"]
     card = (line.release / "blobs" / built.release.card.sha256).read_text()
     assert "`tensorrt-rtx-int8`: not executed here" in card
+
+
+def with_recipe(line: Line, content: bytes) -> Variant:
+    """Add a variant that its device builds, whose portable model is `content`."""
+    name = "tensorrt-jetson-int8"
+    files = {"model.onnx": content, RECIPE_FILE: b"{}"}
+    refs = {file: write(line.variants / name / file, data) for file, data in files.items()}
+    variant = Variant(name, "tensorrt", "int8", ("sm87",), "model.onnx", refs)
+    path = line.variants / "variants.json"
+    made = msgspec.json.decode(path.read_bytes(), type=VariantSet)
+    variants = (*made.variants, variant)
+    write(path, encode(msgspec.structs.replace(made, variants=variants)))
+    path = line.evidence / "golden" / "golden.json"
+    golden = msgspec.json.decode(path.read_bytes(), type=Golden)
+    cases = tuple(
+        msgspec.structs.replace(c, expected={**c.expected, name: c.expected["onnx-int8"]})
+        for c in golden.cases
+    )
+    write(path, encode(msgspec.structs.replace(golden, cases=cases)))
+    return variant
+
+
+def test_what_a_device_builds_is_offered_by_what_its_model_decided_here(line: Line) -> None:
+    measured = (line.variants / "onnx-int8" / "model.onnx").read_bytes()
+    variant = with_recipe(line, measured)
+    built = build_release(ReleaseSettings(), *line.inputs, line.release)
+    assert built.release.variant(variant.name) == variant
+    assert variant.files[RECIPE_FILE].sha256 in built.release.files()
+
+
+def test_what_a_device_builds_from_a_model_that_never_ran_is_not_offered(line: Line) -> None:
+    variant = with_recipe(line, b"another model")
+    built = build_release(ReleaseSettings(), *line.inputs, line.release)
+    assert variant.name in {skipped.name for skipped in built.left_out}
+
+
+def test_how_fast_a_model_was_elsewhere_does_not_count_for_what_a_device_builds(
+    line: Line,
+) -> None:
+    variant = with_recipe(line, (line.variants / "onnx-int8" / "model.onnx").read_bytes())
+    counted = {item.metric for item in line.book().items if counts_for(item, variant)}
+    assert "ap50" in counted
+    assert counted <= {"ap50", "ap50_minus_fp32", "ap50_minus_teacher"}
 
 
 def test_the_card_says_how_the_pictures_were_labelled(line: Line) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Meta, Struct
 
-from edge_runtime.building import RECIPE_FILE
 from edge_runtime.contract import (
+    RECIPE_FILE,
     Engine,
     FileRef,
     Precision,

@@ -40,8 +40,12 @@ def golden_cases(
     pictures: Sequence[UInt8],
     point: OperatingPoint,
     tolerance: Tolerance,
+    built_from: Mapping[str, str],
 ) -> GoldenFiles:
     """One case a picture: its PNG at input size, and each variant's decisions about it.
+
+    `built_from`: variants whose device builds the engine, each with the model that runs its file
+    here; what that decides is expected of them.
 
     Decisions are taken from the threshold less the tolerance up, so that one which crosses the
     threshold on another CPU can be told from one which is missing.
@@ -60,6 +64,7 @@ def golden_cases(
             model.subject.name: decide(task, model.session.run(batch), 0, lowest)
             for model in models
         }
+        expected |= {name: expected[model] for name, model in built_from.items()}
         cases.append(GoldenCase(picture=ref, expected=expected))
     return GoldenFiles(Golden(cases=tuple(cases), tolerance=tolerance), files)
 

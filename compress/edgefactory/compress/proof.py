@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.contract import (
+    RECIPE_FILE,
     Engine,
     Evidence,
     EvidenceBook,
@@ -223,10 +224,21 @@ def _result(
         [bench.picture(item) for item in _spread(bench.data.split("test"), settings.golden_cases)],
         point,
         tolerance,
+        _built_from(bench),
     )
     return _Result(
         _accuracy(bench, judge, answers), point, golden, _predictions(bench, judge, answers)
     )
+
+
+def _built_from(bench: _Bench) -> dict[str, str]:
+    """The variants that a device builds, each with one here that runs the same file."""
+    runs = {model.subject.file_sha256: model.subject.name for model in bench.models}
+    return {
+        variant.name: runs[variant.files[variant.main].sha256]
+        for variant in bench.made.variants
+        if RECIPE_FILE in variant.files and variant.files[variant.main].sha256 in runs
+    }
 
 
 def _accuracy(bench: _Bench, judge: Judge[T], answers: Mapping[Subject, list[T]]) -> list[Evidence]:

@@ -175,10 +175,10 @@ def layers_in_ir(model: Any, exact: Mapping[str, Floats] | None = None) -> Itera
     """The same for a model of OpenVINO that NNCF has quantized."""
     for node in list(model.get_ordered_ops()):
         kind = node.get_type_name()
-        constants = _constants_of(node) if kind in _IR_LAYERS else None
-        if constants is None:
+        product = _quantized_weights(node) if kind in _IR_LAYERS else None
+        if product is None:
             continue
-        whole, scale = constants
+        whole, scale = _constant(product.input_value(0).get_node(), 0), _constant(product, 1)
         stored = np.array(whole.data)
         grouped = kind == "GroupConvolution"  # weights [G,M/G,C/G,...]
         if grouped and _depthwise(stored.shape[2], stored.shape[0]):
@@ -188,15 +188,9 @@ def layers_in_ir(model: Any, exact: Mapping[str, Floats] | None = None) -> Itera
         def arranged(array: Any, grouped: bool = grouped, turned: bool = turned) -> Any:
             return array.reshape(-1, *array.shape[2:]) if grouped else _outputs(array, turned)
 
-        def put(
-            fresh: Int8,
-            coarse: Floats,
-            whole: Any = whole,
-            scale: Any = scale,
-            turned: bool = turned,
-        ) -> None:
-            _replace(whole, _outputs(fresh, turned).reshape(whole.data.shape))
-            _replace(scale, coarse.reshape(scale.data.shape))
+        def put(fresh: Int8, coarse: Floats, product: Any = product, turned: bool = turned) -> None:
+            _replace(product.input_value(0).get_node(), 0, _outputs(fresh, turned))
+            _replace(product, 1, coarse)
 
         name, weights = node.get_friendly_name(), arranged(stored)
         each = np.array(scale.data, np.float32).reshape(-1)
@@ -212,17 +206,23 @@ _GRAPH_LAYERS: Final = ("Conv", "Gemm", "MatMul")
 _IR_LAYERS: Final = ("Convolution", "GroupConvolution", "MatMul")
 
 
-def _constants_of(node: Any) -> tuple[Any, Any] | None:
-    """INT8 numbers and scales of a layer's weights where they are Multiply(Convert(numbers),
-    scales), as NNCF leaves symmetric ones; else None."""
-    multiply = _weights_of(node)
-    if multiply.get_type_name() != "Multiply":
+def _quantized_weights(node: Any) -> Any:
+    """What makes a layer's weights, where that is Multiply(Convert(INT8 constant), constant), as
+    NNCF leaves symmetric ones; else None."""
+    product = _weights_of(node)
+    if product.get_type_name() != "Multiply":
         return None
-    convert, scale = (multiply.input_value(i).get_node() for i in range(2))
-    whole = convert.input_value(0).get_node() if convert.get_type_name() == "Convert" else scale
-    if {whole.get_type_name(), scale.get_type_name()} != {"Constant"}:
+    convert = product.input_value(0).get_node()
+    whole = _constant(convert, 0) if convert.get_type_name() == "Convert" else None
+    if whole is None or _constant(product, 1) is None:
         return None
-    return (whole, scale) if whole.get_element_type().get_type_name() == "i8" else None
+    return product if whole.get_element_type().get_type_name() == "i8" else None
+
+
+def _constant(node: Any, index: int) -> Any:
+    """The constant that a node reads; None where it reads something else."""
+    found = node.input_value(index).get_node()
+    return found if found.get_type_name() == "Constant" else None
 
 
 def _weights_of(node: Any) -> Any:
@@ -232,12 +232,14 @@ def _weights_of(node: Any) -> Any:
     return weights
 
 
-def _replace(constant: Any, value: Any) -> None:
+def _replace(node: Any, index: int, value: Any) -> None:
+    """Let a node read other numbers; whoever else reads its constant is left alone."""
     from openvino import opset13
 
-    fresh = opset13.constant(np.ascontiguousarray(value))
-    fresh.set_friendly_name(constant.get_friendly_name())
-    constant.output(0).replace(fresh.output(0))
+    old = _constant(node, index)
+    fresh = opset13.constant(np.ascontiguousarray(value).reshape(old.data.shape))
+    fresh.set_friendly_name(old.get_friendly_name())
+    node.input(index).replace_source_output(fresh.output(0))
 
 
 def _depthwise(channels: int, groups: int) -> bool:

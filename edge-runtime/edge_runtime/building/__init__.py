@@ -2,12 +2,11 @@
 
 from edge_runtime.building.engine import Built, build, int8_share, shortfall
 from edge_runtime.building.flavours import FLAVOURS, tensorrt, unavailable, version
-from edge_runtime.building.kept import ENGINE_FILE, RECIPE_FILE, Device, kept_engine, note_golden
+from edge_runtime.building.kept import ENGINE_FILE, Device, kept_engine, note_golden
 
 __all__ = [
     "ENGINE_FILE",
     "FLAVOURS",
-    "RECIPE_FILE",
     "Built",
     "Device",
     "build",

@@ -163,7 +163,8 @@ def in_inspection(text: str) -> dict[str, str]:
         if "convolution" in kind and layer.get("Inputs"):
             read = layer["Inputs"][0]
             types = f"{read.get('Format/Datatype', '')} {read.get('Datatype', '')}"
-            found[str(layer.get("Name"))] = "Int8" if "int8" in types.lower() else types.strip()
+            for name in str(layer.get("Name")).split(" || "):  # several made one
+                found[name] = "Int8" if "int8" in types.lower() else types.strip()
     return found
 
 

@@ -13,6 +13,7 @@ from edge_runtime import durable
 from edge_runtime.building.engine import build, shortfall
 from edge_runtime.building.flavours import version
 from edge_runtime.contract import (
+    RECIPE_FILE,
     GoldenResult,
     TensorrtAttestation,
     TensorrtBuild,
@@ -23,7 +24,6 @@ from edge_runtime.contract import (
 from edge_runtime.errors import ContractError, MissingError, RefusedError, StorageError
 from edge_runtime.machine import host
 
-RECIPE_FILE = "build.json"
 SOURCE_FILE = "model.onnx"
 ENGINE_FILE = "model.engine"
 MAX_ENGINE_BYTES = 2**31

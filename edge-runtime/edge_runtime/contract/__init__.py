@@ -41,6 +41,7 @@ from edge_runtime.contract.signals import (
     features_picture,
 )
 from edge_runtime.contract.tensorrt import (
+    RECIPE_FILE,
     Flavour,
     GoldenResult,
     Shapes,
@@ -49,6 +50,7 @@ from edge_runtime.contract.tensorrt import (
 )
 
 __all__ = [
+    "RECIPE_FILE",
     "Audio",
     "BenchResult",
     "Decisions",

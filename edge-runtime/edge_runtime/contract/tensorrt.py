@@ -1,10 +1,14 @@
 """How a TensorRT engine is built on the device that will run it, and what the device attests."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
 from edge_runtime.contract.release import Count, Sha256, Share, Version
+
+RECIPE_FILE: Final = "build.json"
+"""The file of a variant that says how its device builds the engine; the variant's main file is the
+portable ONNX model."""
 
 Flavour = Literal["tensorrt", "tensorrt-rtx"]
 Shape = tuple[Annotated[int, Meta(ge=1)], ...]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-from edge_runtime.contract import Evidence, Task, Variant
+from edge_runtime.contract import RECIPE_FILE, Evidence, Task, Variant
 
 TEACHER = "teacher"
 
@@ -17,11 +17,19 @@ def size(variant: Variant) -> int:
 
 
 def counts_for(item: Evidence, variant: Variant) -> bool:
-    """Whether the figure was measured on the variant as sites run it: its engine and precision."""
-    return (item.subject, item.engine, item.precision) == (
-        variant.name,
-        variant.engine,
-        variant.precision,
+    """Whether the figure is about the variant as sites run it: its engine and precision.
+
+    A variant whose device builds the engine cannot be run here. What its model decided in another
+    engine counts for it, never how fast or large that was: the device's own golden self-test tells
+    whether the engine that it builds decides the same.
+    """
+    if (item.subject, item.engine) == (variant.name, variant.engine):
+        return item.precision == variant.precision
+    return (
+        RECIPE_FILE in variant.files
+        and item.metric.partition("_minus_")[0] in ACCURACY.values()
+        and item.precision == variant.precision
+        and item.file_sha256 == variant.files[variant.main].sha256
     )
 
 

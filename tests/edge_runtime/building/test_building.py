@@ -5,12 +5,10 @@ import json
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import helper
 
 from edge_runtime.building import (
-    RECIPE_FILE,
     Device,
     build,
     int8_share,
@@ -21,71 +19,16 @@ from edge_runtime.building import (
 )
 from edge_runtime.building.engine import in_inspection
 from edge_runtime.contract import (
+    RECIPE_FILE,
     GoldenResult,
-    Shapes,
     TensorrtAttestation,
-    TensorrtBuild,
     digest,
     encode,
     read,
 )
 from edge_runtime.errors import ContractError, InputError, MissingError, RefusedError
 
-here = pytest.mark.skipif(
-    importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt-rtx is not installed"
-)
-AMPERE = Device("sm86", elsewhere=True)
-
-
-def quantized(*ending: NodeProto) -> bytes:
-    """One INT8 convolution of a picture's bytes; `ending` goes on from `sums` to `scores`."""
-    rng = np.random.default_rng(0)
-    constants = {
-        "middle": np.float32(128),
-        "one": np.float32(1),
-        "zero": np.int8(0),
-        "weight": rng.integers(-64, 65, (16, 3, 3, 3)).astype(np.int8),
-        "each": np.full(16, 0.001, np.float32),
-        "none": np.zeros(16, np.int8),
-        "square": rng.normal(size=(16, 16)).astype(np.float32),
-    }
-    nodes = [
-        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
-        helper.make_node("Transpose", ["float"], ["nchw"], perm=[0, 3, 1, 2]),
-        helper.make_node("Sub", ["nchw", "middle"], ["centred"]),
-        helper.make_node("QuantizeLinear", ["centred", "one", "zero"], ["bytes"]),
-        helper.make_node("DequantizeLinear", ["bytes", "one", "zero"], ["data"]),
-        helper.make_node("DequantizeLinear", ["weight", "each", "none"], ["filter"], axis=0),
-        helper.make_node("Conv", ["data", "filter"], ["sums"], name="layer", pads=[1] * 4),
-        *(ending or (helper.make_node("Relu", ["sums"], ["scores"]),)),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "quantized",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 16, 16, 3])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 16, 16, 16])],
-        [numpy_helper.from_array(np.asarray(v), n) for n, v in constants.items()],
-    )
-    opset = [helper.make_opsetid("", 17)]
-    content: bytes = helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString()
-    return content
-
-
-def recipe(source: bytes, **changes: object) -> TensorrtBuild:
-    one = TensorrtBuild(
-        schema="tensorrt-build/1",
-        flavour="tensorrt-rtx",
-        minimum_version="1.0.0",
-        source_sha256=digest(source),
-        convolutions=1,
-        int8_share=0.95,
-        shapes=Shapes((1, 16, 16, 3), (1, 16, 16, 3), (4, 16, 16, 3)),
-    )
-    return msgspec.structs.replace(one, **changes)
-
-
-def files(source: bytes, **changes: object) -> dict[str, bytes]:
-    return {"model.onnx": source, RECIPE_FILE: encode(recipe(source, **changes))}
+from .recipes import AMPERE, files, here, quantized, recipe
 
 
 def test_the_share_counts_convolutions_that_the_builder_does_not_name() -> None:
@@ -102,13 +45,13 @@ def test_the_share_counts_convolutions_that_the_builder_does_not_name() -> None:
 def test_what_ordinary_tensorrt_says_of_an_engine_is_understood() -> None:
     row = "Thirty-two wide channel vectorized row major Int8 format"
     layers = [
-        {"Name": "a", "LayerType": "CaskConvolution", "Inputs": [{"Format/Datatype": row}]},
+        {"Name": "a || d", "LayerType": "CaskConvolution", "Inputs": [{"Format/Datatype": row}]},
         {"Name": "b", "LayerType": "Cask", "ParameterType": "Convolution",
          "Inputs": [{"Format/Datatype": "Row major linear FP16 format"}]},
         {"Name": "c", "LayerType": "PointWise", "Inputs": [{"Format/Datatype": row}]},
     ]  # fmt: skip
     found = in_inspection(json.dumps({"Layers": layers}))
-    assert found == {"a": "Int8", "b": "Row major linear FP16 format"}
+    assert found == {"a": "Int8", "d": "Int8", "b": "Row major linear FP16 format"}
     assert in_inspection("no JSON") == {}
     assert in_inspection(json.dumps({"Layers": ["a name only"]})) == {}
 
