@@ -10,8 +10,8 @@ point.
 A validation is a call of the validation function, those for FP32 and for ranking included; `peers`
 has the pictures seen in them as well. Seconds are of the processor, with what child processes took;
 NNCF's import is left out, ours is in. Memory is the most that a side's processes held together
-(proportional set size: what they share counts once), looked at every 10 ms. NNCF loads torch where it is installed
-and does not use it here: `nncf-without-torch` is NNCF where it is not.
+(proportional set size: what they share counts once), looked at every 10 ms. NNCF loads torch where
+it is installed and does not use it here: `nncf-without-torch` is NNCF where it is not.
 
 `*_ratio` are NNCF's over ours and the median over the cases, but `memory_ratio`, which is ours over
 NNCF's. `speed_ratio` is NNCF's chosen model's time over ours, of engine calls at f32 with

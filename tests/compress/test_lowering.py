@@ -56,17 +56,6 @@ def test_the_input_bytes_are_read_as_they_are(portable: bytes) -> None:
     assert not any(node.op_type == "Sub" and node.name == "image.centred" for node in graph.nodes)
 
 
-def test_patches_side_by_side_are_read_row_by_row(
-    make_detector: MakeDetector, pictures: list[UInt8]
-) -> None:
-    portable = quantize_portable(make_detector(patch=4), pictures)
-    graph = parse(lower(portable), "it")
-    stem = next(node for node in graph.nodes if node.name == "stem")
-    assert graph.constants[stem.input[3]].shape == (8, 12, 4, 1)
-    assert [node.op_type for node in graph.consumers("image")] == ["Reshape"]
-    _decide_alike(portable)
-
-
 def test_a_maximum_is_taken_of_bytes(detector: bytes, pictures: list[UInt8]) -> None:
     model = onnx.load_from_string(detector)
     near = next(node for node in model.graph.node if node.name == "near")

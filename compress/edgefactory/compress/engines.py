@@ -137,7 +137,7 @@ class _OrtSession:
 
         try:
             self._session = ort.InferenceSession(
-                content, session_options(threads), providers=["CPUExecutionProvider"]
+                content, session_options(threads, exact=False), providers=["CPUExecutionProvider"]
             )
         except ort_refusals() as error:
             raise InputError(f"ONNX Runtime cannot load {name}: {first_line(error)}") from error

@@ -5,8 +5,7 @@ the zero point 128, each convolution whose result is quantized again becomes one
 an INT32 bias, and the ReLU between becomes a lower bound of 128 on the bytes: rounding is
 monotone and keeps 0, so the order of the two does not matter; a maximum over places is taken of
 the bytes for the same reason. The input's bytes, minus 128 at scale 1 in the portable form, are
-then the first layer's UINT8 input as they are; where its patches lie side by side, the pixels of
-a patch's row become channels, so that their number suits the kernel that needs no copies.
+then the first layer's UINT8 input as they are.
 """
 
 from __future__ import annotations
@@ -38,7 +37,6 @@ def lower(portable: bytes) -> bytes:
     for node in list(graph.nodes):
         if node.op_type == "Conv":
             _lower_convolution(graph, node)
-    _widen_patches(graph)
     for node in list(graph.nodes):
         if node.op_type == "DequantizeLinear" and node.input[0] in graph.constants:
             _unpack(graph, node)
@@ -101,33 +99,6 @@ def _lower_convolution(graph: Graph, conv: NodeProto) -> None:
     lowered.name = conv.name
     if relu is not None:
         graph.add("Clip", [raw, _ZERO], result)
-
-
-def _widen_patches(graph: Graph) -> None:
-    """Let a first layer whose patches lie side by side read a patch's row of 3k bytes as channels.
-
-    Input [N,H,W,3] is the same bytes as [N,H,W/k,3k]; a kernel [h,k] at stride k is one of [h,1].
-    """
-    image = graph.inputs[0]
-    conv = next((node for node in graph.nodes if node.op_type == "QLinearConv"), None)
-    turn = graph.producer(conv.input[0]) if conv is not None else None
-    if conv is None or turn is None or list(turn.input) != [image]:
-        return
-    options, weight = dict(attributes(conv)), graph.constants[conv.input[3]]
-    height, width = (axis or 0 for axis in graph.input_shape()[1:3])
-    side = weight.shape[3]
-    apart = options.get("strides", [1, 1])[1] == side and width > 0 and width % side == 0
-    plain = not any(options.get("pads", ())) and set(options.get("dilations", [1])) == {1}
-    if not (apart and plain) or options.get("group", 1) != 1 or 3 * side % 4:
-        return
-    rows = graph.constant("image.rows", np.asarray([0, height, width // side, 3 * side], np.int64))
-    turn.input[0] = graph.add("Reshape", [image, rows], "image.patches").output[0]
-    wide = np.asarray(weight).transpose(0, 3, 1, 2).reshape(len(weight), 3 * side, -1, 1)
-    conv.input[3] = graph.constant(f"{conv.input[3]}.rows", np.ascontiguousarray(wide))
-    graph.nodes.remove(conv)
-    options |= {"kernel_shape": [weight.shape[2], 1], "strides": [options["strides"][0], 1]}
-    name, inputs = conv.name, list(conv.input)
-    graph.add("QLinearConv", inputs, conv.output[0], **options).name = name
 
 
 def _bias(graph: Graph, conv: NodeProto, data: NodeProto, weight: NodeProto) -> str:

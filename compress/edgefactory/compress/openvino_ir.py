@@ -47,8 +47,8 @@ def to_int8_ir(
 
     Weights are symmetric per channel, activations asymmetric per tensor: so the input's bytes are
     read by the first convolution as they are. What follows the last convolution or matrix product
-    (the decoding) and `float_layers` stay in float; weights whose sums could overflow are held in 7
-    bits (see `saturation`). Errors as `to_ir`.
+    (the decoding) and `float_layers` stay in float; weights whose sums could overflow have wider
+    steps (see `saturation`). Errors as `to_ir`.
     """
     admit_pictures(pictures, admit(fp32, "the FP32 model"))
     model = _read(fp32)

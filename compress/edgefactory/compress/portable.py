@@ -9,7 +9,7 @@ are four exactnesses around it:
   moves into the first convolution's weights and bias (where no padding forbids it);
 - biases are rounded to the grid of their accumulators (input scale x weight scale), so an engine
   that wants INT32 biases computes the same (see `lowering`);
-- weights whose sums could overflow on older processors are held in 7 bits (see `saturation`);
+- weights whose sums could overflow on older processors have wider steps (see `saturation`);
 - the file's bytes depend on the checkpoint and the calibration pictures alone.
 """
 

@@ -14,12 +14,14 @@ Which weights are neighbours:
   INT8 activations are shifted by 128 to bytes first.
 - ONNX Runtime (MLAS `ConvSymKernelAvx2.S`, `QgemmU8S8KernelAvx2.S`): the same along channels where
   their number is a multiple of four; else along the whole row-major run of places and channels
-  that im2col makes. Its session option `session.x64quantprecision`, which our runtime sets, avoids
-  the instruction; a file that someone else runs is not protected by it.
+  that im2col makes. Its session option `session.x64quantprecision` avoids
+  the instruction for layers with weights beyond 64, at a price on every processor; our files need
+  it not.
 - Depthwise convolutions pair nothing in either: their products are widened first.
 
-The worst of those pairings counts. The weights of a layer that can overflow are quantized anew at
-7 bits, -64..64, which cannot: so every processor decides the same.
+The worst of those pairings counts. Each output channel that can overflow gets wider steps, just so
+wide that it cannot: so every processor decides the same. To hold all weights in 7 bits, as others
+do, rounds twice as coarsely where pairs of two large weights of one sign are few.
 """
 
 from __future__ import annotations
@@ -41,17 +43,17 @@ Floats = npt.NDArray[np.float32]
 SATURATION: Final = "saturation.json"
 LARGEST_BYTE: Final = 255
 LARGEST_SUM: Final = 2**15 - 1
-HALF: Final = 64  # 2 * 64 * 255 = 32640 fits
+LARGEST: Final = 127  # of the numbers that weights become
+_WIDER: Final = 1.01  # at least, each time that rounding has made a sum too large again
 
 Count = Annotated[int, Meta(ge=0)]
 
 
 class LayerSums(Struct, frozen=True, forbid_unknown_fields=True):
-    """A layer's largest |sum of a pair| over all pictures, and whether it holds 7 bits only."""
+    """A layer's largest |sum of a pair| over all pictures."""
 
     name: str
     largest_pair_sum: Count
-    half_range: bool
 
     def overflows(self) -> bool:
         """Whether a processor without VNNI may compute something else."""
@@ -88,24 +90,29 @@ def survey(layers: Iterable[Layer]) -> tuple[LayerSums, ...]:
         LayerSums(
             name=layer.name,
             largest_pair_sum=int(largest_pair_sums(layer.weights).max()),
-            half_range=bool((np.abs(np.asarray(layer.weights, np.int64)) <= HALF).all()),
         )
         for layer in layers
     )
 
 
 def mend(layers: Iterable[Layer]) -> None:
-    """Quantize the weights of each layer that can overflow anew, at 7 bits.
-
-    All its output channels: ONNX Runtime's `session.x64quantprecision` takes the slow way for a
-    layer with any weight beyond 64, on processors with VNNI too.
-    """
+    """Quantize the weights of layers that can overflow anew, in steps as wide as pairs need."""
     for layer in layers:
-        if (largest_pair_sums(layer.weights) <= LARGEST_SUM).all():
-            continue
-        scale = layer.scale * np.float32(127 / HALF)
-        steps = np.rint(layer.exact / _along(scale, layer.exact))
-        layer.put(np.clip(steps, -HALF, HALF).astype(np.int8), scale)
+        if (largest_pair_sums(layer.weights) > LARGEST_SUM).any():
+            layer.put(*fitted(layer.exact, layer.scale))
+
+
+def fitted(exact: Floats, scale: Floats) -> tuple[Int8, Floats]:
+    """The weights `exact` [M,C,...] as multiples of steps that are at least `scale`, [M] or one for
+    all [1], and those steps: wider where sums of pairs could overflow, by no more than they must.
+    """
+    while True:
+        whole = np.rint(exact / _along(scale, exact)).clip(-LARGEST, LARGEST).astype(np.int8)
+        excess = largest_pair_sums(whole) / LARGEST_SUM
+        if (excess <= 1).all():
+            return whole, scale
+        wider = np.where(excess > 1, np.maximum(excess, _WIDER), 1)
+        scale = (scale * (wider if len(scale) > 1 else wider.max())).astype(np.float32)
 
 
 def largest_pair_sums(weights: Int8) -> Whole:

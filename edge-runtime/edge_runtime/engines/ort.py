@@ -51,10 +51,6 @@ def load(files: Mapping[str, bytes], main: str, precision: Precision, threads: i
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Processors without VNNI add pairs of 8-bit products in 16 bits, which overflows; this makes
-    # ONNX Runtime take slower, exact sums for layers with weights beyond ±64, with VNNI too. What
-    # `compress` makes today has none in layers that could overflow, so it loses nothing by it.
-    options.add_session_config_entry("session.x64quantprecision", "1")
     try:
         session = onnxruntime.InferenceSession(
             files[main], options, providers=["CPUExecutionProvider"]

@@ -28,7 +28,7 @@ def network() -> Network:
 
 def test_weights_have_255_levels_a_channel() -> None:
     weight = torch.randn(4, 3, 3, 3) * torch.tensor([1.0, 10.0, 0.1, 0.0])[:, None, None, None]
-    rounded = WeightGrid()(weight)
+    rounded = WeightGrid(torch.ones(4))(weight)
     steps = weight.abs().flatten(1).amax(1) / 127
     numbers = rounded[:3] / steps[:3, None, None, None]
     torch.testing.assert_close(numbers, numbers.round(), rtol=0, atol=1e-3)

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from edgefactory.compress.saturation import fitted
 from edgefactory.training.networks import Network
 from edgefactory.training.networks.base import Levels
 
@@ -27,12 +29,23 @@ Ranges = Mapping[str, float]
 
 
 class WeightGrid(nn.Module):
-    """Weights rounded to their channel's grid [O,...]."""
+    """Weights rounded to their channel's grid [O,...].
+
+    `room` [O]: how much wider a channel's steps are than its largest weight asks for, so that sums
+    of pairs fit 16 bits (see `saturation`); as the weights at the start need it.
+    """
+
+    room: Tensor
+
+    def __init__(self, room: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("room", room)
 
     def forward(self, weight: Tensor) -> Tensor:
         """The same weights, rounded."""
         with torch.no_grad():
             steps = weight.float().abs().flatten(1).amax(1).clamp(min=_LEAST) / LARGEST
+            steps = steps * self.room
         zero = torch.zeros(len(steps), dtype=torch.int32, device=weight.device)
         return torch.fake_quantize_per_channel_affine(
             weight.float(), steps, zero, 0, -LARGEST, LARGEST
@@ -150,8 +163,19 @@ def lay_grids(network: Network, ranges: Ranges, of_bytes: Sequence[tuple[str, fl
     steps = {name: top / LARGEST for name, top in ranges.items()} | dict(of_bytes)
     for name, step in steps.items():
         layer = network.get_submodule(name)
+        assert isinstance(layer, (nn.Conv2d, nn.Linear))
         layer.register_forward_pre_hook(InputGrid(step))
-        parametrize.register_parametrization(layer, "weight", WeightGrid())
+        parametrize.register_parametrization(layer, "weight", WeightGrid(_room(layer)))
+
+
+def _room(layer: nn.Conv2d | nn.Linear) -> Tensor:
+    """The room that a layer's channels need; none where the kernel adds no pairs (depthwise)."""
+    exact = layer.weight.detach().float().cpu().numpy()
+    steps = np.maximum(np.abs(exact).reshape(len(exact), -1).max(axis=1), _LEAST) / LARGEST
+    if isinstance(layer, nn.Conv2d) and layer.groups > 1 and exact.shape[1] == 1:
+        return torch.ones(len(exact))
+    _, wider = fitted(exact, steps.astype(np.float32))
+    return torch.from_numpy(wider / steps.astype(np.float32))
 
 
 def lift_grids(network: Network) -> None:
