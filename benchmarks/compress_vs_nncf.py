@@ -2,16 +2,15 @@
 
 The same FP32 model, calibration pictures, validation pictures and largest drop, in OpenVINO at one
 core, each side in a process of its own, in turns. Ours is `compress.mixed` on NNCF's quantization;
-NNCF runs with its defaults, as its documentation has it. The models are those of `compress_models`.
-INT8 alone keeps most margins on them, and then there is nothing to search: so some channels are
-badly scaled first (`badly_scaled`: float decides the same, INT8 does not), and the margin is half a
-point.
+NNCF runs with its defaults, as its documentation has it. The models are those of `compress_models`;
+for there to be something to search in each, some channels are badly scaled first (`badly_scaled`:
+float decides the same, INT8 does not). The margin is half a point on the val split.
 
 A validation is a call of the validation function, those for FP32 and for ranking included; `peers`
 has the pictures seen in them as well. Seconds are of the processor, with what child processes took;
 NNCF's import is left out, ours is in. Memory is the most that a side's processes held together
-(proportional set size: what they share counts once), looked at every 10 ms. NNCF loads torch where it is installed
-and does not use it here: `nncf-without-torch` is NNCF where it is not.
+(proportional set size: what they share counts once), looked at every 10 ms. NNCF loads torch where
+it is installed and does not use it here: `nncf-without-torch` is NNCF where it is not.
 
 `*_ratio` are NNCF's over ours and the median over the cases, but `memory_ratio`, which is ours over
 NNCF's. `speed_ratio` is NNCF's chosen model's time over ours, of engine calls at f32 with
