@@ -95,6 +95,7 @@ def test_depthwise_convolutions_pair_nothing(detector: bytes, pictures: list[UIn
     assert "wide" not in {layer.name for layer in survey(layers_in_graph(graph))}
 
 
+@pytest.mark.component
 def test_every_int8_form_is_mended(detector: bytes, pictures: list[UInt8]) -> None:
     graph = parse(quantize_portable(detector, pictures), "it")
     portable = survey(layers_in_graph(graph))
