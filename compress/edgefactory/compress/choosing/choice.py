@@ -109,7 +109,7 @@ class _Work:
         return decision.best(self.attempts, self.wishes.budgets) is not None
 
     def try_network(self, network: NetworkFile) -> None:
-        """Make and judge the forms of a network, then time all that may be chosen.
+        """Make and judge the forms of a network, then time all that there are.
 
         What loses too much in float is not quantized, unless that is what it was trained for.
         """
@@ -117,15 +117,16 @@ class _Work:
         forms = Forms(self.wishes, network, self.pictures, self.val, self.validation, self.progress)
         floats = list(forms.floats())
         self.tried += floats
-        if any(one.attempt.kept for one in floats) or network.checkpoint.ranges:
-            self.tried += forms.quantized()
+        good = any(one.attempt.kept for one in floats)
+        if good or network.checkpoint.ranges:
+            self.tried += forms.quantized(mixed=good and "mixed" in self.wishes.methods)
         self._time()
 
     def _time(self) -> None:
-        """Time all that keep the margins, in turns: only so can they be compared."""
-        kept = {a.name: self.models()[a.name] for a in self.attempts if a.kept}
-        outcomes = self.stopwatch.measure(list(kept.values()), self.progress)
-        timed = dict(zip(kept, outcomes, strict=True))
+        """Time all in turns: only so can they be compared."""
+        models = self.models()
+        outcomes = self.stopwatch.measure(list(models.values()), self.progress)
+        timed = dict(zip(models, outcomes, strict=True))
         self.tried = [
             Tried(_timed(one.attempt, timed[one.attempt.name]), one.model)
             if one.attempt.name in timed

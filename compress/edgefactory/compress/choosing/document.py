@@ -19,7 +19,7 @@ Made = Literal["export", "ptq", "mixed"]
 class Attempt(Struct, frozen=True, forbid_unknown_fields=True):
     """One network in one form: what it loses, what it takes.
 
-    `network` says which one: "trained", or what it became ("quantization-aware", "relu",
+    `network` says which one: "trained", or what it became ("qat", "relu",
     "pruned-0.60"). `made` says how its numbers came about, `float_layers` which layers stay in
     float where it is mixed. `drops` are on the val split, against the FP32 ONNX model that the
     checkpoint exports to. Where there is no file, or no `bench`, `why` says why.

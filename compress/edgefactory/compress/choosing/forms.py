@@ -80,13 +80,15 @@ class Forms:
             yield self._float("openvino-f32", "openvino", "f32", self._ir)
             yield self._float("openvino-bf16", "openvino", "bf16", self._ir)
 
-    def quantized(self) -> Iterator[Tried]:
-        """INT8 for the targets: all layers, and where that loses too much, a mixture."""
-        yield from self._int8(_Form(PORTABLE, "openvino", self._portable_file))
+    def quantized(self, *, mixed: bool) -> Iterator[Tried]:
+        """INT8 for the targets: all layers, and where that loses too much, a mixture if `mixed`."""
+        forms = [_Form(PORTABLE, "openvino", self._portable_file)]
         if "onnx" in self.wishes.settings.targets:
-            yield from self._int8(_Form("onnx", "onnxruntime", self._lowered_file))
+            forms.append(_Form("onnx", "onnxruntime", self._lowered_file))
         if "openvino" in self.wishes.settings.targets:
-            yield from self._int8(_Form("openvino", "openvino", self._ir_files))
+            forms.append(_Form("openvino", "openvino", self._ir_files))
+        for form in forms:
+            yield from self._int8(form, mixed)
 
     @cached_property
     def _portable(self) -> PortableForm:
@@ -133,8 +135,7 @@ class Forms:
             return _failed(empty, error)
         return _made(empty, model, drops)
 
-    def _int8(self, form: _Form) -> Iterator[Tried]:
-        """All layers in INT8, then a mixture where that loses too much and mixtures are allowed."""
+    def _int8(self, form: _Form, mixed: bool) -> Iterator[Tried]:
         name = f"{form.name}-int8"
         empty = self._attempt(name, form.engine, "int8", "ptq")
         try:
@@ -145,7 +146,7 @@ class Forms:
             return
         full = _made(empty, model, drops)
         yield full
-        if not full.attempt.kept and "mixed" in self.wishes.methods:
+        if mixed and not full.attempt.kept:
             yield self._mixture(form, full)
 
     def _mixture(self, form: _Form, full: Tried) -> Tried:

@@ -42,9 +42,8 @@ def exported(name: str, checkpoint: Checkpoint) -> NetworkFile:
 
 def quantization_aware(wishes: Wishes, of: NetworkFile, progress: Progress) -> NetworkFile:
     """The network, trained for INT8. Errors as `train_quantized`."""
-    name = "quantization-aware"
-    job = _job(wishes, of, name)
-    return exported(name, _known(job) or train_quantized(job, progress))
+    job = _job(wishes, of, "qat")
+    return exported("qat", _known(job) or train_quantized(job, progress))
 
 
 def with_relu(wishes: Wishes, of: NetworkFile, progress: Progress) -> NetworkFile:

@@ -78,7 +78,7 @@ def _tiles(found: Compression) -> list[Tile]:
             Tile(
                 f"{wording.metric(found)} on test",
                 f"{proof.value:.3f}",
-                f"{wording.points(proof.difference)} against FP32, in {proof.n} pictures",
+                f"{wording.points(proof.difference)} points against FP32, in {proof.n} pictures",
             )
         )
     return tiles

@@ -66,7 +66,7 @@ def _attempts(axes: Axes, found: Compression) -> None:
     for attempt in timed:
         if attempt.name == found.reference:
             axes.plot(*_points([attempt]), "D", color=TRUTH, markersize=8, label="FP32, reference")
-        if attempt.name in (*found.front, found.reference):
+        if attempt.name in (*found.front, found.reference) or not attempt.kept:
             _label(axes, attempt)
     if found.chosen:
         chosen = _points([found.attempt(found.chosen)])

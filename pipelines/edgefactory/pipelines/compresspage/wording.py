@@ -7,7 +7,16 @@ from typing import Final
 from edgefactory.compress.choosing import Attempt, Certified, Compression
 from edgefactory.pipelines.report.wording import milliseconds, size
 
-HEADS: Final = ("form", "latency", "faster", "floor", "size", "lost on val", "on test, 95%", "")
+HEADS: Final = (
+    "form",
+    "latency",
+    "faster",
+    "floor",
+    "size",
+    "on val, points",
+    "on test, points (95%)",
+    "",
+)
 
 _METRICS: Final = {"ap50": "AP50", "accuracy": "accuracy"}
 _ENGINES: Final = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
@@ -39,7 +48,7 @@ def said_network(name: str) -> str:
     """A network's name, as it follows "the network"."""
     if name == "trained":
         return "as it was trained"
-    if name == "quantization-aware":
+    if name == "qat":
         return "trained again for INT8"
     return f"trained again, {name}"
 
@@ -48,7 +57,7 @@ def lost(found: Compression, attempt: Attempt) -> str:
     """What it loses, on test where it was certified."""
     proof = certificate(found, attempt)
     if proof is None:
-        return f"{points(-(attempt.drop or 0.0))} on val"
+        return f"{points(-(attempt.drop or 0.0))} points on val"
     sure = "not inferior" if proof.non_inferior else "non-inferiority not shown"
     return f"{metric(found)} {proof.value:.3f} on test, {sure}"
 
@@ -70,8 +79,8 @@ def speedup(found: Compression, attempt: Attempt) -> float | None:
 
 
 def points(difference: float) -> str:
-    """A difference in hundredths of the metric: "-0.21 points"."""
-    return f"{100 * difference:+.2f} points"
+    """A difference in hundredths of the metric: "-0.21"."""
+    return f"{100 * difference:+.2f}"
 
 
 def row(found: Compression, attempt: Attempt) -> tuple[str, ...]:
@@ -80,17 +89,33 @@ def row(found: Compression, attempt: Attempt) -> tuple[str, ...]:
     interval = ""
     if proof is not None:
         low, high = proof.interval
-        interval = f"{points(proof.difference)} ({100 * low:+.2f} to {100 * high:+.2f})"
+        interval = f"{points(proof.difference)} ({points(low)}..{points(high)})"
     return (
         attempt.name,
         milliseconds(attempt.bench.latency_ms) if attempt.bench else "–",
         f"{ratio:.2f}x" if ratio else "–",
         milliseconds(found.floor_ms(attempt)) if found.peak_gflops else "–",
         size(attempt.bytes) if attempt.files else "–",
-        points(attempt.drop) if attempt.drop is not None else "–",
+        points(-attempt.drop) if attempt.drop is not None else "–",
         interval,
         note(found, attempt),
     )
+
+
+def short_note(found: Compression, attempt: Attempt) -> str:
+    """The same in a few words."""
+    if not attempt.files:
+        return "no mixture keeps the margins" if attempt.made == "mixed" else "not made"
+    if not attempt.kept:
+        return "loses too much"
+    if attempt.bench is None:
+        return "not timed"
+    said = ["chosen"] if attempt.name == found.chosen else []
+    if attempt.name == found.reference:
+        said.append("reference")
+    if attempt.float_layers:
+        said.append(f"{len(attempt.float_layers)} layers in float")
+    return ", ".join([*said, *([] if attempt.bench.settled else ["not settled"])])
 
 
 def note(found: Compression, attempt: Attempt) -> str:
