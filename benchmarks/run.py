@@ -16,6 +16,7 @@ import data_check
 import label_bound
 import label_next
 import main_job
+import parity_localise
 import snapshot_scale
 import specialise
 import train_throughput
@@ -38,6 +39,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "label-bound": label_bound,
     "label-next": label_next,
     "main-job": main_job,
+    "parity-localise": parity_localise,
     "snapshot-scale": snapshot_scale,
     "specialise": specialise,
     "train-throughput": train_throughput,
