@@ -13,9 +13,9 @@ changed) and looks no further. Such seeds are not counted in the share, and othe
 shown to be equivalent (within the margin; they count, and are bisected all the same), how often the
 kind was told too ("the colours come as BGR"), and what was said instead where it went wrong.
 
-The control has no fault (three times as many seeds): other engines, and quantized forms calibrated
-on other right pictures. It is always bisected. `control.accused_share` is how often any fault is
-named there.
+The control has no fault, and three times as many seeds: other engines, and quantized forms
+calibrated on other right pictures. It is always bisected. `control.accused_share` is how often any
+fault is named there.
 """
 
 import sys
