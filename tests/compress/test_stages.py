@@ -145,6 +145,18 @@ def test_prove_binds_each_figure_to_the_bytes_that_ran(variants: Path, evidence:
     assert ("onnx-int8", "ap50_minus_fp32") in found
 
 
+def test_prove_tells_how_far_a_variant_agrees_with_fp32_and_what_it_holds(evidence: Path) -> None:
+    book = read(evidence / "evidence.json", EvidenceBook)
+    found = {(item.subject, item.metric): item for item in book.items}
+    same = found["openvino-f32", "agreement"]
+    assert same.value == 1.0
+    assert same.interval is not None
+    assert same.interval[0] < same.interval[1] == 1.0
+    assert same.against_sha256 == found["onnx-fp32", "ap50"].file_sha256
+    assert ("onnx-fp32", "agreement") not in found
+    assert found["openvino-int8", "memory_bytes"].value > 1e7
+
+
 def test_prove_leaves_golden_cases_that_agree_with_themselves(evidence: Path) -> None:
     point = read(evidence / "operating_point.json", OperatingPoint)
     golden = read(evidence / "golden" / "golden.json", Golden)

@@ -30,6 +30,12 @@ from edge_runtime.contract import (
     encode,
 )
 from edgefactory.compress import engines
+from edgefactory.compress.claims import (
+    Others,
+    agreement_evidence,
+    energy_evidence,
+    memory_evidence,
+)
 from edgefactory.compress.conversion import LAYERS, Layers, load_variants
 from edgefactory.compress.golden import GoldenFiles, golden_cases
 from edgefactory.compress.judging import ClassificationJudge, DetectionJudge, Judge
@@ -101,7 +107,12 @@ def prove(
         bench = _Bench(settings, made, data, snapshot, found, models, master, host(), progress)
         prove_task = _prove_detection if data.task == "detection" else _prove_classification
         result = prove_task(bench)
-        items = (*result.items, *_timed(bench), *_static(bench, variants))
+        items = (
+            *result.items,
+            *_timed(bench),
+            *_taken(bench, variants),
+            *_static(bench, variants),
+        )
     book = EvidenceBook(schema="evidence/1", host=bench.host, items=items)
     with fresh_folder(out, EVIDENCE) as folder:
         write_file(folder / EVIDENCE, encode(book))
@@ -226,9 +237,12 @@ def _result(
         tolerance,
         _built_from(bench),
     )
-    return _Result(
-        _accuracy(bench, judge, answers), point, golden, _predictions(bench, judge, answers)
-    )
+    others = Others(bench.data, bench.made.labels, bench.digest, point)
+    items = [
+        *_accuracy(bench, judge, answers),
+        *agreement_evidence(others, _reference(bench).subject, answers),
+    ]
+    return _Result(items, point, golden, _predictions(bench, judge, answers))
 
 
 def _built_from(bench: _Bench) -> dict[str, str]:
@@ -290,6 +304,22 @@ def _timed(bench: _Bench) -> list[Evidence]:
         lambda done: bench.progress(4, _STEPS, f"latency, round {done}/{settings.rounds}"),
     )
     return latency_evidence(timings, bench.digest, settings.seed)
+
+
+def _taken(bench: _Bench, variants: Path) -> list[Evidence]:
+    """Memory, and energy where the processor tells."""
+    item = bench.data.split("test")[0]
+    batch, _ = bench.models[0].prepare(bench.picture(item))
+    return [
+        *memory_evidence(
+            bench.models,
+            {variant.name: variant for variant in bench.made.variants},
+            variants,
+            bench.digest,
+            lambda *_: bench.progress(4, _STEPS, "memory"),
+        ),
+        *energy_evidence(bench.models, batch, bench.digest),
+    ]
 
 
 def _static(bench: _Bench, folder: Path) -> list[Evidence]:

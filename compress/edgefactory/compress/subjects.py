@@ -65,8 +65,10 @@ class Subject:
         *,
         against: str | None = None,
         unit: str = "",
+        part: str = "all",
     ) -> Evidence:
-        """A figure about this subject; `against` is the digest of the file it is compared with."""
+        """A figure about this subject; `against` is the digest of the file it is compared with,
+        `part` the slice of the pictures."""
         return Evidence(
             metric=metric,
             value=figure.value,
@@ -79,6 +81,7 @@ class Subject:
             precision=self.precision,
             threads=self.threads,
             interval=figure.interval,
+            slice=part,
             unit=unit,
             against_sha256=against,
             files_sha256=self.files_sha256,

@@ -20,7 +20,8 @@ Scalar = str | int | float | bool | None
 class CheckpointLineage(Struct, frozen=True, forbid_unknown_fields=True):
     """`lineage.json` as training writes it; the recipe is shown, never interpreted.
 
-    `weights_sha256` is the file of weights that training began with; `signal` is the release's own.
+    `weights_sha256` is the file of weights that training began with; `signal` is the release's own;
+    `changes` is what was done to the network afterwards, shown as the recipe is.
     """
 
     schema: Literal["lineage/1"]
@@ -35,6 +36,7 @@ class CheckpointLineage(Struct, frozen=True, forbid_unknown_fields=True):
     mlflow_run: str | None = None
     weights_sha256: Sha256 | None = None
     signal: Signal | None = None
+    changes: dict[str, object] | None = None
 
 
 def read_lineage(checkpoint: Path, snapshot: Snapshot) -> Lineage:
@@ -51,8 +53,14 @@ def read_lineage(checkpoint: Path, snapshot: Snapshot) -> Lineage:
         git_commit=found.git_commit,
         teacher_sha256=_teacher(found.teacher_sha256, snapshot),
         mlflow_run=found.mlflow_run,
-        recipe=dict(_flat({**found.recipe, "weights_sha256": found.weights_sha256})),
+        recipe=dict(_flat({**found.recipe, **_afterwards(found)})),
     )
+
+
+def _afterwards(found: CheckpointLineage) -> dict[str, object]:
+    """What stands beside the recipe: where it began, and how the network was changed then."""
+    changes = {k: v for k, v in (found.changes or {}).items() if k != "ranges"}
+    return {"weights_sha256": found.weights_sha256} | ({"changes": changes} if changes else {})
 
 
 def _teacher(stated: str | None, snapshot: Snapshot) -> str | None:

@@ -36,6 +36,13 @@ def share_test(pairs: Sequence[Paired], margin: float) -> Tested:
     return Tested(share, (lo, hi), margin, _verdict(lo, hi, margin))
 
 
+def agreement(pairs: Sequence[Paired]) -> tuple[float, tuple[float, float]]:
+    """The share of decisions that are the same, and its 95% interval, by the same method."""
+    share, draws = _worth(pairs)
+    lo, hi = _clopper_pearson(share, draws, TAIL / 2)
+    return 1 - share, (1 - hi, 1 - lo)
+
+
 def moves_test(pairs: Sequence[Paired], margin: float) -> Tested | None:
     """The mean moved score, -1..1, against +-margin; None with fewer than two pictures to ask."""
     moves = [float(np.mean(pair.moves)) for pair in pairs if pair.moves]
@@ -98,10 +105,10 @@ def _worth(pairs: Sequence[Paired]) -> tuple[float, float]:
     return share, float(min(draws, decisions.sum()))
 
 
-def _clopper_pearson(share: float, draws: float) -> tuple[float, float]:
+def _clopper_pearson(share: float, draws: float, tail: float = TAIL) -> tuple[float, float]:
     if draws <= 0:
         return 0.0, 1.0
     hits = share * draws
-    lo = float(stats.beta.ppf(TAIL, hits, draws - hits + 1)) if hits > 0 else 0.0
-    hi = float(stats.beta.ppf(1 - TAIL, hits + 1, draws - hits)) if hits < draws else 1.0
+    lo = float(stats.beta.ppf(tail, hits, draws - hits + 1)) if hits > 0 else 0.0
+    hi = float(stats.beta.ppf(1 - tail, hits + 1, draws - hits)) if hits < draws else 1.0
     return lo, hi
