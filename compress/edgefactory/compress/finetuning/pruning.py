@@ -7,6 +7,7 @@ torch-pruning's to find. Widths stay multiples of 8, which is what engines compu
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Iterator
 from functools import partial
@@ -60,6 +61,8 @@ def prune(job: Finetuning, macs_share: float, progress: Progress | None = None) 
             f"{job.checkpoint}: pruning leaves {left:.2f} of the multiply-accumulates at the "
             f"least, {macs_share} were asked for; ask for more"
         )
+    if job.learning_rate is None:  # what has fallen is a lot to make up for
+        job = dataclasses.replace(job, learning_rate=before.recipe.learning_rate)
     said = changes_of(before)
     said = replace(said, macs_share=said.macs_share * left)
     return finetune(job, Change(partial(_pruned, macs_share, size), said), progress)
