@@ -35,7 +35,6 @@ RECIPES: Final[Mapping[str, Mapping[str, object]]] = {
         "model": "torchvision/mobilenet_v3_large",
         "resolution": [128, 128],
         "epochs": 5,
-        "ema": 0.95,  # 0.98 would keep too much of the norms' first variances for so few steps
         "learning_rate": 0.003,
     },
     "resnet": {

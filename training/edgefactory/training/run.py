@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from types import TracebackType
 from typing import Any, Final, Self
@@ -98,8 +99,8 @@ class Run:
         self._per_epoch = batches_an_epoch(len(data.learned), recipe.batch)
         optimizer, self._schedule = _optimizer(network, recipe, self.steps)
         self._network, self._optimizer = fabric.setup(network, optimizer)
-        decay = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call] # torch has no hint
-        self._averaged = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
+        average = partial(_average, recipe.ema)
+        self._averaged = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
         self._worth = worth_of(data.learned.targets, len(data.classes), recipe.balance)
         self._teacher, self._follow = begun.teacher, begun.follow
         if self._teacher is not None:
@@ -345,6 +346,18 @@ def _optimizer(
         cycle_momentum=False,
     )
     return optimizer, schedule
+
+
+def _average(ema: float, averaged: Any, current: Any, count: Tensor | int) -> None:
+    """Move the averaged tensors to the current ones, after `count` steps.
+
+    The decay begins small and rises to `ema` (as in TensorFlow's ExponentialMovingAverage with
+    num_updates): else a short run's average is still what it was before it learned anything, and
+    the variances of its norms, which begin at 1, make its answers worth nothing.
+    """
+    steps = int(count)
+    decay = min(ema, (1 + steps) / (10 + steps))
+    get_ema_multi_avg_fn(decay)(averaged, current, count)  # type: ignore[no-untyped-call] # no hint
 
 
 def _rows(raw: Any, rows: slice) -> Any:

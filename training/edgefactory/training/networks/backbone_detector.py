@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from edgefactory.training.networks.backbones import Pyramid
 from edgefactory.training.networks.base import Network
 from edgefactory.training.networks.blocks import bias_of, blocks
-from edgefactory.training.networks.decode import decode
+from edgefactory.training.networks.decode import decode, decode_folded
 from edgefactory.training.networks.heat_loss import agreement_loss, detection_loss
 from edgefactory.training.networks.maps import RARE, Maps
 from edgefactory.training.targets import Targets
@@ -35,6 +35,11 @@ class BackboneDetector(Network):
 
     def forward(self, pixels: Tensor) -> Maps:
         """Raw output for pixels [N,3,H,W], float grey levels; H and W are multiples of 32."""
+        heat, reach = self._heads(pixels)
+        return Maps(F.pixel_shuffle(heat, 2), F.pixel_shuffle(reach, 2))
+
+    def _heads(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Heat [N,4C,h,w] and reach [N,16,h,w] at stride 8, four sub-cells a cell."""
         maps = [
             lateral(found)
             for lateral, found in zip(self.lateral, self.backbone(pixels), strict=True)
@@ -43,7 +48,7 @@ class BackboneDetector(Network):
         for finer in reversed(maps[:-1]):
             joined = finer + F.interpolate(joined, scale_factor=2.0, mode="nearest")
         merged = self.merged(F.relu(joined))
-        return Maps(F.pixel_shuffle(self.heat(merged), 2), F.pixel_shuffle(self.reach(merged), 2))
+        return self.heat(merged), self.reach(merged)
 
     def loss(self, raw: Maps, targets: Targets) -> Tensor:
         """See `Network`."""
@@ -56,3 +61,8 @@ class BackboneDetector(Network):
     def decisions(self, raw: Maps) -> tuple[Tensor, Tensor, Tensor]:
         """See `Network`."""
         return decode(raw, self.detections)
+
+    def decide(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See `Network`; without unfolding the reach of cells where nobody is."""
+        heat, reach = self._heads(pixels)
+        return decode_folded(F.pixel_shuffle(heat, 2), reach, self.detections)

@@ -36,6 +36,10 @@ class Network(nn.Module, ABC):
     def decisions(self, raw: Any) -> tuple[Tensor, ...]:
         """The raw output as the graph contract has it, in the order of the output's names."""
 
+    def decide(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """The decisions about pixels, as a graph computes them; perhaps by a shorter way."""
+        return self.decisions(self(pixels))
+
 
 class Graph(nn.Module):
     """The network by the graph contract: uint8 [N,H,W,3] in, decisions out."""
@@ -46,7 +50,7 @@ class Graph(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Decisions about a batch of pictures."""
-        return self.network.decisions(self.network(image.permute(0, 3, 1, 2).float()))
+        return self.network.decide(image.permute(0, 3, 1, 2).float())
 
 
 class Levels(nn.Module):
