@@ -1,10 +1,12 @@
 """Mixed precision within a margin: ours against NNCF's `quantize_with_accuracy_control`.
 
 The same FP32 model, calibration pictures, validation pictures and largest drop, in OpenVINO at one
-core, each side in a process of its own, in turns. Ours is `compress.mixed` on NNCF's quantization;
-NNCF runs with its defaults, as its documentation has it. The models are those of `compress_models`;
-for there to be something to search in each, some channels are badly scaled first (`badly_scaled`:
-float decides the same, INT8 does not). The margin is half a point on the val split.
+core, each side in a process of its own, in turns. Ours is what `compress` does: channels of like
+ranges (`equalizing`), the portable form, and `mixed` where that is not enough. NNCF runs with its
+defaults, as its documentation has it. The models are those of `compress_models`; for them to be
+hard to quantize, some channels are badly scaled first, as training does it to some (`badly_scaled`:
+float decides the same, INT8 does not). Equalizing undoes just that kind of harm. The margin is half
+a point on the val split.
 
 A validation is a call of the validation function, those for FP32 and for ranking included; `peers`
 has the pictures seen in them as well. Seconds are of the processor, with what child processes took;

@@ -89,40 +89,34 @@ class Validator:
 
 def session_of(folder: Path) -> engines.Session:
     """The chosen model, in OpenVINO at f32 with one thread."""
-    files = {name: (folder / name).read_bytes() for name in ("model.xml", "model.bin")}
-    return engines.load("openvino", files, "model.xml", "int8", 1)
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    main = "model.xml" if "model.xml" in files else MODEL
+    return engines.load("openvino", files, main, "int8", 1)
 
 
 def _ours(folder: Path, max_drop: float) -> dict[str, Any]:
-    from edgefactory.compress.mixed import (
-        IrForm,
-        Margins,
-        Validation,
-        ranked,
-        search,
-    )
-    from edgefactory.compress.openvino_ir import to_ir
+    from edgefactory.compress.equalizing import equalized
+    from edgefactory.compress.mixed import Margins, PortableForm, Validation, ranked, search
 
-    def load(files: Any) -> Run:
-        return engines.load("openvino", files, "model.xml", "int8", 1).run
+    def load(content: bytes) -> Run:
+        return engines.load("openvino", {MODEL: content}, MODEL, "int8", 1).run
 
     def rank() -> Any:
-        return ranked(fp32, pictures, _quiet)
+        return ranked(even, pictures, _quiet)
 
     validator, fp32, pictures = _opened(folder)
     begun = _seconds()
     every = range(len(validator.items))
-    form = IrForm(fp32, pictures)
-    form.make(())
-    reference = validator.answers(load(to_ir(fp32)), every)
+    even = equalized(fp32, pictures)
+    form = PortableForm(even, pictures)
+    reference = validator.answers(load(fp32), every)
     margins = Margins(all=max_drop, slices=None)
     judged = Validation(validator.items, validator.says.classes, reference, margins)
     found = search(
-        form.make, lambda files: judged.drops(validator.answers(load(files), every)), rank, _quiet
+        form.make, lambda made: judged.drops(validator.answers(load(made), every)), rank, _quiet
     )
     (folder / CHOSEN).mkdir()
-    for name, content in found.model.items():
-        (folder / CHOSEN / name).write_bytes(content)
+    (folder / CHOSEN / MODEL).write_bytes(found.model)
     return _said(validator, begun, len(found.chosen.float_layers))
 
 

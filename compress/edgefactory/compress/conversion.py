@@ -25,6 +25,7 @@ from edge_runtime.contract import (
     preprocess,
 )
 from edgefactory.compress import lowering, openvino_ir, portable, tensorrt
+from edgefactory.compress.equalizing import equalized
 from edgefactory.compress.graph import parse
 from edgefactory.compress.machine import has_bf16, host
 from edgefactory.compress.saturation import (
@@ -141,6 +142,7 @@ class Work:
     skipped: list[Skipped] = field(default_factory=list)
     notes: dict[str, bytes] = field(default_factory=dict)
     qdq: bytes = b""
+    even: bytes = b""
 
     def step(self, number: int, what: str) -> Callable[[object], None]:
         """Announce a step; the callback adds how far it is."""
@@ -197,7 +199,7 @@ def _openvino(work: Work) -> None:
         work.skip(names[1], "this CPU has no bf16 instructions, so it cannot be proven here")
     seen = work.step(3, "quantizing with NNCF")
     layers = work.settings.float_layers
-    ir = openvino_ir.to_int8_ir(work.fp32, work.pictures, layers, seen)
+    ir = openvino_ir.to_int8_ir(_even(work), work.pictures, layers, seen)
     work.add(names[2], "openvino", "int8", ir)
     work.note_sums(names[2], ir["model.xml"], openvino_ir.pair_sums(ir))
 
@@ -244,9 +246,19 @@ def _portable(work: Work) -> bytes:
     if not work.qdq:
         seen = work.step(1, "quantizing to symmetric INT8")
         work.qdq = portable.quantize_portable(
-            work.fp32, work.pictures, work.settings.float_layers, seen, work.ranges
+            _even(work), work.pictures, work.settings.float_layers, seen, work.ranges
         )
     return work.qdq
+
+
+def _even(work: Work) -> bytes:
+    """What is quantized: the FP32 model, its channels of like ranges. A network that was trained
+    for INT8 has learned its own ranges, which stay."""
+    if work.ranges:
+        return work.fp32
+    if not work.even:
+        work.even = equalized(work.fp32, work.pictures)
+    return work.even
 
 
 def _exported(trained: Checkpoint) -> bytes:

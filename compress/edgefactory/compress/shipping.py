@@ -16,6 +16,7 @@ from edge_runtime.contract import digest
 from edgefactory.compress import engines
 from edgefactory.compress.bench import Bench
 from edgefactory.compress.conversion import calibration
+from edgefactory.compress.equalizing import equalized
 from edgefactory.compress.evaluating import EvaluateSettings, evaluate
 from edgefactory.compress.lowering import lower
 from edgefactory.compress.models import ContractModel
@@ -49,7 +50,7 @@ def shipped(fp32: bytes, form: Form, pictures: Sequence[UInt8]) -> bytes:
     """
     if form.precision != "int8":
         return fp32
-    portable = quantize_portable(fp32, pictures)
+    portable = quantize_portable(equalized(fp32, pictures), pictures)
     return lower(portable) if form.engine == "onnxruntime" else portable
 
 

@@ -18,6 +18,7 @@ from edgefactory.compress.choosing.executable import Executable
 from edgefactory.compress.choosing.networks import NetworkFile
 from edgefactory.compress.choosing.panel import Panel
 from edgefactory.compress.choosing.wishes import Wishes
+from edgefactory.compress.equalizing import equalized
 from edgefactory.compress.lowering import lower
 from edgefactory.compress.machine import has_bf16, host
 from edgefactory.compress.mixed import (
@@ -93,16 +94,24 @@ class Forms:
     @cached_property
     def _portable(self) -> PortableForm:
         ranges = self.network.checkpoint.ranges
-        return PortableForm(self.network.fp32, self.pictures, ranges, self.wishes.cap)
+        return PortableForm(self._even, self.pictures, ranges, self.wishes.cap)
 
     @cached_property
     def _nncf(self) -> IrForm:
-        return IrForm(self.network.fp32, self.pictures, self.wishes.cap)
+        return IrForm(self._even, self.pictures, self.wishes.cap)
 
     @cached_property
     def _ranking(self) -> tuple[LayerNoise, ...]:
         """One pass serves all forms: they quantize the same layers."""
-        return ranked(self.network.fp32, self.pictures, self.progress, self.wishes.cap)
+        return ranked(self._even, self.pictures, self.progress, self.wishes.cap)
+
+    @cached_property
+    def _even(self) -> bytes:
+        """What is quantized: the FP32 model, its channels of like ranges. A network that was
+        trained for INT8 has learned its own ranges, which stay."""
+        if self.network.checkpoint.ranges:
+            return self.network.fp32
+        return equalized(self.network.fp32, self.pictures)
 
     def _ir(self) -> Mapping[str, bytes]:
         return to_ir(self.network.fp32)
