@@ -149,6 +149,17 @@ def test_a_model_does_not_differ_from_itself_and_pairing_narrows_the_interval() 
     assert paired.value == pytest.approx(ap50(worse, truths) - ap50(predictions, truths))
 
 
+def test_pictures_that_belong_together_are_drawn_together() -> None:
+    targets = np.arange(400) % 2
+    right = np.eye(2)[targets]
+    groups = np.arange(400) // 40
+    worse = np.where((groups == 3)[:, None], 1 - right, right)  # wrong in one group alone
+    alone = accuracy_difference(worse, right, targets)
+    together = accuracy_difference(worse, right, targets, groups=groups)
+    assert together.value == alone.value == -0.1
+    assert together.hi - together.lo > 3 * (alone.hi - alone.lo)
+
+
 def test_accuracy_counts_the_most_probable_class() -> None:
     targets = np.array([0, 1, 1, 0])
     right = np.eye(2)[targets]

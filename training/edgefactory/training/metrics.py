@@ -15,6 +15,8 @@ from edgefactory.datasets.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+
+LEVEL = 0.95  # of intervals, where nothing says another
 Booleans = npt.NDArray[np.bool_]
 
 
@@ -72,12 +74,18 @@ def accuracy_difference(
     targets: Integers,
     n: int = 1000,
     seed: int = 0,
-    level: float = 0.95,
+    *,
+    groups: Integers | None = None,
 ) -> Difference:
-    """accuracy(a) - accuracy(b) on the same pictures; the bootstrap draws each for both."""
+    """accuracy(a) - accuracy(b) on the same pictures; the bootstrap draws each for both.
+
+    `groups` [n], 0..G-1, are drawn as a whole where pictures of one belong together, as crops of a
+    frame do (cluster bootstrap; Davison and Hinkley 1997, "Bootstrap Methods", section 3.8).
+    """
     gain = _correct(a, targets) - _correct(b, targets)
-    weights = resampled(len(targets), n, seed)
-    bounds = interval(weights @ gain / len(targets), level)
+    among = np.arange(len(targets)) if groups is None else groups
+    weights = resampled(int(among.max()) + 1, n, seed)[:, among]
+    bounds = interval(weights @ gain / weights.sum(axis=1), LEVEL)
     return Difference(float(gain.mean()), bounds.lo, bounds.hi)
 
 

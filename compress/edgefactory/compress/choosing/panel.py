@@ -78,16 +78,29 @@ class Panel:
     def certify(
         self, name: str, answers: Sequence[Answer], reference: Sequence[Answer], margin: float
     ) -> Certified:
-        """How the answers compare with the reference's, in pairs."""
+        """How the answers compare with the reference's, in pairs; crops of a frame are one draw."""
         if self.metric == "ap50":
             found = ap50_difference(_boxes(answers), _boxes(reference), self._truths(), _DRAWS, 0)
         else:
             found = accuracy_difference(
-                _table(answers), _table(reference), self._targets(), _DRAWS, 0
+                _table(answers),
+                _table(reference),
+                self._targets(),
+                _DRAWS,
+                groups=self._frames(),
             )
         interval = (found.lo, found.hi)
         value = self.figure(answers)
         return Certified(name, value, found.value, interval, len(self.items), margin)
+
+    def _frames(self) -> Integers:
+        """Which of the frames each picture is of, 0..F-1; one of its own where it is of none."""
+        keys = [
+            (item.source, str(place if item.frame is None else item.frame))
+            for place, item in enumerate(self.items)
+        ]
+        numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+        return np.asarray([numbers[key] for key in keys], np.int64)
 
     def _numbers(self) -> dict[str, int]:
         return {name: number for number, name in enumerate(self.checkpoint.classes)}
