@@ -31,7 +31,7 @@ def main():
     def judge(model):
         made.append(model)
         return (Drop("all", "all", 0.0 if len(made) > 1 else 0.1, 0.01, 9),)
-    form = PortableForm(model, pictures, cap)
+    form = PortableForm(model, pictures, cap=cap)
     found = search(form.make, judge, lambda: ranked(model, pictures, quiet, cap), quiet)
     grown = getrusage(RUSAGE_SELF).ru_maxrss - before
     held = getrusage(RUSAGE_CHILDREN).ru_maxrss
