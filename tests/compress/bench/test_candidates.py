@@ -6,13 +6,25 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edgefactory.compress.bench import Candidate, candidates, engines_here, floor_ms
+from edge_runtime.contract import Engine, Precision
+from edgefactory.compress.bench import Candidate, engines_here, floor_ms
+from edgefactory.compress.bench import candidates as in_scratch
 from edgefactory.compress.lowering import lower
 from edgefactory.compress.portable import quantize_portable
-from edgefactory.datasets.errors import InputError, MissingError
+from edgefactory.datasets.errors import InputError, MissingError, TrustError
 from edgefactory.training import macs
 
+from ...datasets.teachers.test_release import released
+from ...edge_runtime.models import build, squares_onnx
+
 UInt8 = npt.NDArray[np.uint8]
+
+
+def candidates(
+    paths: list[Path], engines: list[Engine], precisions: list[Precision]
+) -> list[Candidate]:
+    """Of files, for which nothing is laid out."""
+    return in_scratch(paths, engines, precisions, Path("nowhere"))
 
 
 @pytest.fixture
@@ -65,6 +77,23 @@ def test_a_file_of_which_nothing_is_left_is_named(plain: Path, small: Path) -> N
         candidates([plain], ["onnxruntime"], ["int8", "bf16"])
     with pytest.raises(InputError, match=r"small\.onnx is quantized"):
         candidates([small], ["openvino"], ["f32"])
+
+
+def test_a_release_is_its_variants_checked_and_laid_out(tmp_path: Path) -> None:
+    built = build(1, {"onnx-fp32": squares_onnx(), "openvino-f32": squares_onnx(gain=0.5)})
+    folder, scratch = released(tmp_path / "release", built), tmp_path / "scratch"
+    found = in_scratch([folder], ["onnxruntime", "openvino"], [], scratch)
+    assert [(one.name, one.engine) for one in found] == [
+        ("onnx-fp32", "onnxruntime"),
+        ("openvino-f32", "openvino"),
+    ]
+    assert found[1].path.read_bytes() == squares_onnx(gain=0.5)
+    with pytest.raises(InputError, match=r"no variant .* it has onnx-fp32 \(onnxruntime, f32\)"):
+        in_scratch([folder], ["onnxruntime"], ["int8"], scratch)
+    first = built.release.variants[0].files["model.onnx"].sha256
+    (folder / "blobs" / first).write_bytes(b"changed")
+    with pytest.raises(TrustError):
+        in_scratch([folder], ["onnxruntime", "openvino"], [], scratch)
 
 
 def test_what_is_no_model_is_named(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Measure how long models take, on this machine or on a device by its address.
 
-Models are ONNX files, or OpenVINO's .xml beside its .bin; a device takes ONNX. On this machine
+Models are ONNX files, OpenVINO's .xml beside its .bin, or the folder of a release or of variants,
+which is all that it holds for these engines; a device takes ONNX. On this machine
 they take turns, so that what else it does hits all alike. A figure that did not settle says why.
 The f32 floor is what the graph's multiply-accumulates alone would take at the highest rate of f32
 matrix products seen in the same run; bf16 and int8 can be faster.
@@ -33,7 +34,9 @@ T = TypeVar("T")
 
 def options(parser: ArgumentParser) -> None:
     """The models, what executes them, and where."""
-    parser.add_argument("models", metavar="FILE", nargs="+", help="ONNX, or OpenVINO's .xml")
+    parser.add_argument(
+        "models", metavar="MODEL", nargs="+", help="ONNX, .xml, or a release's folder"
+    )
     parser.add_argument(
         "--engine",
         metavar="A,B",
@@ -65,6 +68,7 @@ def options(parser: ArgumentParser) -> None:
 def run(args: Namespace, screen: Screen) -> Outcome:
     """Models -> how long each takes."""
     from pathlib import Path
+    from tempfile import TemporaryDirectory
 
     from edgefactory.compress.bench import candidates, engines_here
     from edgefactory.datasets.errors import InputError
@@ -74,17 +78,19 @@ def run(args: Namespace, screen: Screen) -> Outcome:
     if (args.device is None) != (args.token_file is None):
         raise InputError("--device and --token-file belong together; give both")
     paths = [Path(model) for model in args.models]
-    if args.device is None:
-        chosen = candidates(paths, args.engine or engines_here(), args.precision)
-        found = _here(chosen, args, screen)
-    else:
-        device = _device(args)
-        there = device.host().versions
-        engines = args.engine or tuple(engine for engine in ENGINES if engine in there)
-        chosen = candidates(paths, engines, args.precision)
-        found = _there(chosen, device, args.threads, screen)
-    screen.clear()
-    return _outcome(chosen, found, args, screen)
+    with TemporaryDirectory(prefix="edgefactory-bench-") as folder:
+        scratch = Path(folder)
+        if args.device is None:
+            chosen = candidates(paths, args.engine or engines_here(), args.precision, scratch)
+            found = _here(chosen, args, screen)
+        else:
+            device = _device(args)
+            there = device.host().versions
+            engines = args.engine or tuple(engine for engine in ENGINES if engine in there)
+            chosen = candidates(paths, engines, args.precision, scratch)
+            found = _there(chosen, device, args.threads, screen)
+        screen.clear()
+        return _outcome(chosen, found, args, screen)
 
 
 def _here(
@@ -117,9 +123,9 @@ def _there(
 
     found: list[BenchResult | EdgefactoryError] = []
     for number, one in enumerate(chosen):
-        screen.progress(number, len(chosen), f"{one.path.name} at {device.where}")
+        screen.progress(number, len(chosen), f"{one.name} at {device.where}")
         if one.path.suffix == ".xml":
-            found.append(InputError(f"{one.path} is OpenVINO's own file; a device takes ONNX"))
+            found.append(InputError(f"{one.name} is OpenVINO's own file; a device takes ONNX"))
             continue
         model = read_bytes(one.path, MAX_VARIANT_BYTES, "model")
         try:
@@ -150,10 +156,13 @@ def _outcome(
         for one, outcome in zip(chosen, found, strict=True):
             why = outcome.reason if isinstance(outcome, BenchResult) else str(outcome)
             if why:
-                screen.note(f"{one.path.name} on {one.engine} in {one.precision}: {why}")
+                screen.note(f"{one.name} on {one.engine} in {one.precision}: {why}")
     rows: list[dict[str, object]] = []
     for one, outcome in zip(chosen, found, strict=True):
-        row: dict[str, object] = {"file": str(one.path), "floor_ms": floors[one.path]}
+        row: dict[str, object] = {
+            "file": one.variant or str(one.path),
+            "floor_ms": floors[one.path],
+        }
         if isinstance(outcome, BenchResult):
             rows.append({**row, "result": msgspec.to_builtins(outcome)})
         else:
@@ -188,7 +197,7 @@ def _print(
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("settled")
     for one, outcome in zip(chosen, found, strict=True):
-        names = (escape(one.path.name), one.engine, one.precision)
+        names = (escape(one.name), one.engine, one.precision)
         floor = floors[one.path]
         shown = "-" if floor is None else f"{floor:.3f}"
         if isinstance(outcome, BenchResult):
