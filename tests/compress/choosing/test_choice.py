@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.contract import digest
-from edgefactory.compress import load_variants
+from edgefactory.compress import ProveSettings, load_variants, prove
 from edgefactory.compress.choosing import Here, Wishes, choose
 from edgefactory.compress.choosing.executable import Executable
 from edgefactory.compress.choosing.timing import Outcome
@@ -75,6 +75,10 @@ def test_what_ships_is_what_was_judged_and_timed(
         assert attempt.bench is not None
         assert attempt.files[attempt.main].sha256 == attempt.bench.file_sha256
     assert {one.name for one in found.certified} >= {a.name for a in kept.values()}
+    settings = ProveSettings(rounds=1, bootstrap=20, latency_pictures=1, golden_cases=1)
+    out = tmp_path / "evidence"
+    book = prove(settings, tmp_path / "out" / "variants", snapshot, None, out, silent)
+    assert {item.subject for item in book.items} == set(kept)
 
 
 def test_a_budget_that_cannot_be_kept_prunes_and_says_what_came_nearest(
