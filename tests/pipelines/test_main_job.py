@@ -38,11 +38,11 @@ def summary(tmp_path_factory: pytest.TempPathFactory) -> Summary:
 
 
 def int8(summary: Summary) -> list[Figures]:
-    """The INT8 variants that were executed."""
+    """The INT8 variants that were executed; what a Jetson builds has the figures of one of them."""
     found = [
         figures
         for figures in summary.specialist.values()
-        if figures.precision == "int8" and figures.ap50 is not None
+        if figures.precision == "int8" and figures.engine in ("onnxruntime", "openvino")
     ]
     assert len(found) == 3
     return found
