@@ -167,11 +167,11 @@ def confuse(snapshot: Path, share: float) -> None:
 def test_consistency_makes_answers_steadier_under_changes(tmp_path: Path) -> None:
     few = write_digits(tmp_path / "few", range(60), fifths)
     many = write_digits(tmp_path / "many", range(60, 800), lambda _: "train")
-    plain = msgspec.structs.replace(DIGITS, epochs=20, batch=16)
-    steady = Distil(consistency=1.0, unlabelled=str(many))
+    plain = msgspec.structs.replace(DIGITS, epochs=160, batch=16)
+    steady = Distil(consistency=5.0, unlabelled=str(many))
     alone = made(plain, few, tmp_path / "alone")
     helped = made(msgspec.structs.replace(plain, distil=steady), few, tmp_path / "helped")
-    assert unsteadiness(helped, many) < unsteadiness(alone, many)
+    assert unsteadiness(helped, many) < 0.9 * unsteadiness(alone, many)
 
 
 def unsteadiness(checkpoint: Checkpoint, snapshot: Path) -> float:
