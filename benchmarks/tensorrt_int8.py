@@ -75,32 +75,16 @@ def run(full: bool, /) -> Measured:
 
 def portable(recipe: Mapping[str, Any]) -> bytes:
     """The portable INT8 form of an untrained network."""
-    import torch
-
     from edgefactory.compress.portable import quantize_portable
     from edgefactory.training import Recipe, export_onnx
-    from edgefactory.training.checkpoint import Metrics, TrainingLineage, write_checkpoint
-    from edgefactory.training.networks import build
+    from edgefactory.training.tuning.untrained import write_untrained
 
     made = Recipe(**recipe)
     classes = ("person",) if made.task == "detection" else ("none", "person")
-    torch.manual_seed(0)
-    network = build(made, len(classes))
-    lineage = TrainingLineage(
-        schema="lineage/1",
-        git_commit=None,
-        snapshot_sha256="0" * 64,
-        teacher_sha256=None,
-        classes=classes,
-        seed=0,
-        recipe=made,
-        parameters=sum(p.numel() for p in network.parameters()),
-        versions={},
-    )
     with tempfile.TemporaryDirectory() as folder:
-        metrics = Metrics("metrics/1", "ap50", (), None, 0.0)
-        write_checkpoint(Path(folder), network.state_dict(), metrics, lineage)
-        fp32 = export_onnx(Path(folder), Path(folder) / "model.onnx").path.read_bytes()
+        checkpoint = Path(folder) / "untrained"
+        write_untrained(made, classes, None, checkpoint)
+        fp32 = export_onnx(checkpoint, Path(folder) / "model.onnx").path.read_bytes()
     width, height = made.resolution
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 256, (height, width, 3), np.uint8) for _ in range(_PICTURES)]

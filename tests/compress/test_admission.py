@@ -102,7 +102,9 @@ def test_pictures_of_another_size_are_refused(
     detector: bytes, pictures: list[UInt8], target: str
 ) -> None:
     wrong = [*pictures, np.zeros((48, 32, 3), np.uint8)]
-    with pytest.raises(InputError, match=r"is \[48, 32, 3\], the model takes \[32, 48, 3\]"):
+    with pytest.raises(
+        InputError, match=r"is uint8 \[48, 32, 3\]; the model takes uint8 \[32, 48, 3\]"
+    ):
         TARGETS[target](detector, wrong)
 
 

@@ -63,11 +63,12 @@ def admit_pictures(pictures: Sequence[UInt8], size: tuple[int, int]) -> None:
             "there is no picture to calibrate on: the snapshot's train split is empty; "
             "label more footage or raise `calibration`"
         )
-    for picture in pictures:
-        if picture.shape != (size[1], size[0], 3):
+    for number, picture in enumerate(pictures):
+        if picture.shape != (size[1], size[0], 3) or picture.dtype != np.uint8:
             raise InputError(
-                f"a picture to calibrate on is {_spelt(picture.shape)}, the model takes "
-                f"{_spelt((size[1], size[0], 3))}: it was made for another model's input"
+                f"calibration picture {number} is {picture.dtype} {_spelt(picture.shape)}; the "
+                f"model takes uint8 {_spelt((size[1], size[0], 3))}: prepare the pictures by its "
+                "own input specification"
             )
 
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 def session_options(threads: int, *, exact: bool = True) -> SessionOptions:
     """Options for `threads` threads that do not spin while they wait.
 
-    `exact`: sums of 8-bit products do not overflow on processors without VNNI, as at the edge.
+    `exact`: sums of 8-bit products do not overflow on processors without VNNI, whoever made the
+    graph; `compress` makes graphs that need it not (see its `saturation`).
     ONNX Runtime refuses that for graphs in which quantized layers share a weight's zero point.
     """
     import onnxruntime as ort

@@ -71,11 +71,11 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     once), or a path: a checkpoint folder, or a file of weights (.safetensors, .pth).
     `width` is the number of channels at the specialist's main stride (a multiple of 16), and of
     the detector's neck on other models; `depth` the number of convolutions at each of its strides.
-    `ema` is the decay a step of the averaged weights, which are the ones that are kept; 0 keeps the
-    last weights. `patience` ends the run after so many epochs without a better value on the val
-    split, and keeps the best epoch; 0 keeps the last one. `balance` evens out how often classes
-    are seen: 0 as they come, 1 all alike. `devices` is the number of processes or GPUs that share
-    each batch (distributed data parallel), 0 all GPUs.
+    `ema` is what the decay a step of the averaged weights rises to; they are the ones that are
+    kept, but 0 keeps the last weights. `patience` ends the run after so many epochs without a
+    better value on the val split, and keeps the best epoch; 0 keeps the last one. `balance` evens
+    out how often classes are seen: 0 as they come, 1 all alike. `devices` is the number of
+    processes or GPUs that share each batch (distributed data parallel), 0 all GPUs.
     """
 
     task: Task = "detection"

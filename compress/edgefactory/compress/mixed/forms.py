@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from edgefactory.compress.admission import admit, admit_pictures
 from edgefactory.compress.mixed.memory import alone
-from edgefactory.compress.mixed.sensitivity import FP32, PICTURES, lay_out, require_inputs
+from edgefactory.compress.mixed.sensitivity import FP32, PICTURES, lay_out
 from edgefactory.compress.mixed.stripping import stripped
 from edgefactory.compress.mixed.switched import UInt8
 from edgefactory.compress.openvino_ir import to_int8_ir, to_ir
@@ -34,7 +35,7 @@ class PortableForm:
 
         Raises InputError for pictures that the model does not take.
         """
-        require_inputs(fp32, pictures)
+        admit_pictures(pictures, admit(fp32, "the FP32 model"))
         self._fp32, self._pictures, self._cap = fp32, pictures, cap
         self._ranges, self._kept = dict(ranges or {}), b""
 
@@ -71,7 +72,7 @@ class IrForm:
     def __init__(self, fp32: bytes, pictures: Sequence[UInt8], cap: int | None = None) -> None:
         """`cap`: MiB that the process may hold. Raises InputError for pictures that the model does
         not take."""
-        require_inputs(fp32, pictures)
+        admit_pictures(pictures, admit(fp32, "the FP32 model"))
         self._fp32, self._pictures, self._cap = fp32, pictures, cap
 
     def make(self, float_layers: Sequence[str]) -> dict[str, bytes]:

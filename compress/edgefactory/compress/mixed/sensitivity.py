@@ -18,12 +18,11 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from edgefactory.compress.graph import input_size
+from edgefactory.compress.admission import admit, admit_pictures
 from edgefactory.compress.mixed.memory import alone
 from edgefactory.compress.mixed.switched import Floats, Switched, UInt8, switched
 from edgefactory.compress.portable import quantize_portable
 from edgefactory.datasets import Progress
-from edgefactory.datasets.errors import InputError
 
 FP32, PICTURES, _RANKING = "fp32.onnx", "pictures.npy", "ranking.json"
 SCALED = 16  # pictures that give the scales at which layers are compared
@@ -68,7 +67,7 @@ def ranked(
     one. Raises InputError for a model that cannot be quantized, pictures that it does not take, or
     too small a cap.
     """
-    require_inputs(fp32, pictures)
+    admit_pictures(pictures, admit(fp32, "the FP32 model"))
     few = pictures[:: max(1, len(pictures) // SCALED)]
     if cap is None:
         return sensitivity(switched(fp32, quantize_portable(fp32, few)), few, progress)
@@ -89,23 +88,6 @@ def lay_out(folder: Path, fp32: bytes, pictures: Sequence[UInt8]) -> None:
     """Write what a process of its own reads: the model, and the pictures of one size."""
     (folder / FP32).write_bytes(fp32)
     np.save(folder / PICTURES, np.stack(pictures), allow_pickle=False)
-
-
-def require_inputs(fp32: bytes, pictures: Sequence[UInt8]) -> None:
-    """Raise InputError unless there are pictures, and every one is what the model takes."""
-    if not pictures:
-        raise InputError(
-            "there is no picture to calibrate on: the snapshot's train split is empty; "
-            "label more footage or raise `calibration`"
-        )
-    width, height = input_size(fp32, "the FP32 model")
-    for number, picture in enumerate(pictures):
-        if picture.shape != (height, width, 3) or picture.dtype != np.uint8:
-            raise InputError(
-                f"calibration picture {number} is {picture.dtype} {list(picture.shape)}; the model "
-                f"takes uint8 [{height}, {width}, 3]: prepare the pictures by its own input "
-                "specification"
-            )
 
 
 def _noise(found: Sequence[Floats], plain: Sequence[Floats]) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,19 +12,11 @@ from edgefactory.pipelines.compresspage.plots import trade_plot
 from edgefactory.pipelines.compresspage.table import fastest_first
 from edgefactory.pipelines.report.page import TEMPLATES as SHARED
 from edgefactory.pipelines.report.page import page_environment
+from edgefactory.pipelines.report.tiles import Tile
 from edgefactory.pipelines.report.wording import milliseconds, size
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 PAGE: Final = "compression.html"
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One of the large figures at the top."""
-
-    name: str
-    value: str
-    note: str
 
 
 def write_page(found: Compression, out: Path) -> Path:

@@ -20,11 +20,6 @@ HEADS: Final = (
 
 _METRICS: Final = {"ap50": "AP50", "accuracy": "accuracy"}
 _ENGINES: Final = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
-_MADE: Final = {
-    "export": "float",
-    "ptq": "every layer INT8",
-    "mixed": "INT8, some layers in float",
-}
 
 
 def metric(found: Compression) -> str:
@@ -142,11 +137,6 @@ def note(found: Compression, attempt: Attempt) -> str:
 def engine(attempt: Attempt) -> str:
     """As people call it."""
     return _ENGINES.get(attempt.engine, attempt.engine)
-
-
-def made(attempt: Attempt) -> str:
-    """How its numbers came about."""
-    return _MADE[attempt.made]
 
 
 def said_bench(found: Compression) -> str:

@@ -12,21 +12,13 @@ from edgefactory.datasets.documents import Box
 from edgefactory.pipelines.evalpage import wording
 from edgefactory.pipelines.evalpage.table import worst_first
 from edgefactory.pipelines.report.axes import Axis, linear
+from edgefactory.pipelines.report.tiles import Tile
 from edgefactory.pipelines.shots import Shot, shot
 from edgefactory.training.evaluation import Confusion, Evaluation, Kind, Measure, Mistake, Slice
 
 MOST_ROWS: Final = 40  # slices of a kind on the page
 MOST_LABELS: Final = 24  # of a confusion matrix that is shown whole
 MOST_CONFUSIONS: Final = 20  # pairs of a larger one
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A figure at the page's top."""
-
-    name: str
-    value: str
-    note: str
 
 
 @dataclass(frozen=True)

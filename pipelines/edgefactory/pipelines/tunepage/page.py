@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +9,7 @@ from edge_runtime.contract.codec import encode
 from edgefactory.datasets.files import write_file
 from edgefactory.pipelines.report.page import TEMPLATES as SHARED
 from edgefactory.pipelines.report.page import page_environment
+from edgefactory.pipelines.report.tiles import Tile
 from edgefactory.pipelines.tunepage import wording
 from edgefactory.pipelines.tunepage.plots import trade_plot, worth_showing
 from edgefactory.pipelines.tunepage.table import best_first, marks
@@ -18,15 +18,6 @@ from edgefactory.training.tuning.folder import RESULT
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 PAGE: Final = "tune.html"
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One of the large figures at the top."""
-
-    name: str
-    value: str
-    note: str
 
 
 def write_search(found: Tune, out: Path) -> Path:
