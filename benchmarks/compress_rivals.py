@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.openvino_core import openvino_core, quiet_openvino
 from edgefactory.compress.choosing.executable import Executable
-from edgefactory.compress.engines import quiet_openvino
 from edgefactory.compress.machine import has_bf16, host
 from edgefactory.compress.openvino_ir import to_ir
 
@@ -70,12 +70,11 @@ def _nncf(fp32: bytes, pictures: Sequence[Any]) -> dict[str, bytes]:
         nncf.set_log_level(logging.ERROR)
         take: Callable[[Any], Any] = lambda picture: picture[None]  # noqa: E731 # what it asks for
         data = nncf.Dataset(list(pictures), take)
-        openvino = quiet_openvino()
-        model = openvino.Core().read_model(fp32)
+        model = openvino_core().read_model(fp32)
         quantized = nncf.quantize(model, data, subset_size=len(pictures))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / IR
-            openvino.save_model(quantized, path, compress_to_fp16=False)
+            quiet_openvino().save_model(quantized, path, compress_to_fp16=False)
             return {name: (Path(folder) / name).read_bytes() for name in (IR, "model.bin")}
 
 

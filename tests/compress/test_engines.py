@@ -1,7 +1,5 @@
 """Engines run the bytes that were hashed, or say in one line why not."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -84,14 +82,3 @@ def test_outputs_are_not_overwritten_by_the_next_run(detector: bytes, batch: UIn
     kept = first.copy()
     session.run(batch[5:6])
     np.testing.assert_array_equal(first, kept)
-
-
-@pytest.mark.component
-def test_openvino_is_imported_without_a_telemetry_thread() -> None:
-    code = (
-        "import threading\n"
-        "from edgefactory.compress import quiet_openvino\n"
-        "quiet_openvino().Core()\n"
-        "assert threading.active_count() == 1, threading.enumerate()\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

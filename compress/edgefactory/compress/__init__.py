@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgefactory.compress.conversion import compress, load_variants
-    from edgefactory.compress.engines import Loaded, Session, open_variant, quiet_openvino
+    from edgefactory.compress.engines import Loaded, Session, open_variant
     from edgefactory.compress.evaluating import EvaluateSettings, evaluate
     from edgefactory.compress.machine import host
     from edgefactory.compress.opening import Opening, open_model
@@ -31,7 +31,6 @@ __all__ = [
     "open_model",
     "open_variant",
     "prove",
-    "quiet_openvino",
 ]
 
 _HOMES = {
@@ -48,7 +47,6 @@ _HOMES = {
     "open_model": "opening",
     "open_variant": "engines",
     "prove": "proof",
-    "quiet_openvino": "engines",
 }
 
 

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.contract import Engine, Outputs, Precision, Variant, digest
+from edge_runtime.openvino_core import openvino_core
 from edgefactory.datasets.errors import InputError, MissingError, TrustError
 from edgefactory.datasets.files import read_bytes
 from edgefactory.datasets.onnx_sessions import first_line, ort_refusals, session_options
@@ -120,15 +119,6 @@ def engine_version(engine: Engine) -> str:
         return ""
 
 
-def quiet_openvino() -> ModuleType:
-    """OpenVINO, imported without the telemetry package that would start a thread."""
-    sys.modules.setdefault("openvino_telemetry", ModuleType("openvino_telemetry"))
-    import openvino
-
-    module: ModuleType = openvino
-    return module
-
-
 class _OrtSession:
     """A graph in ONNX Runtime."""
 
@@ -156,7 +146,7 @@ class _OvSession:
     def __init__(
         self, files: Mapping[str, bytes], main: str, precision: Precision, threads: int
     ) -> None:
-        self._core = quiet_openvino().Core()
+        self._core = openvino_core()
         self._hints = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
             "INFERENCE_NUM_THREADS": threads,

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.openvino_core import openvino_core, quiet_openvino
 from edgefactory.compress.admission import admit, admit_pictures, unsupported
-from edgefactory.compress.engines import quiet_openvino
 from edgefactory.compress.saturation import LayerSums, float_weights, layers_in_ir, mend, survey
 from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.onnx_sessions import first_line
@@ -76,7 +76,7 @@ def to_int8_ir(
 
 def pair_sums(ir: Mapping[str, bytes]) -> tuple[LayerSums, ...]:
     """What the pairs of the INT8 layers of such a model can come to."""
-    model = quiet_openvino().Core().read_model(ir["model.xml"], ir["model.bin"])
+    model = openvino_core().read_model(ir["model.xml"], ir["model.bin"])
     return survey(layers_in_ir(model))
 
 
@@ -94,7 +94,7 @@ def _quiet_nncf() -> ModuleType:
 
 def _read(content: bytes) -> Any:
     try:
-        return quiet_openvino().Core().read_model(content)
+        return openvino_core().read_model(content)
     except RuntimeError as error:
         lacking = unsupported(str(error), content)
         if lacking is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from edgefactory.compress.engines import quiet_openvino
+from edge_runtime.openvino_core import openvino_core
 from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.onnx_sessions import first_line
 from edgefactory.training.specification import KEYS, Specification, specification_of
@@ -39,7 +39,7 @@ def _of_onnx(files: Mapping[str, bytes], main: str) -> dict[str, str]:
 def _of_ir(files: Mapping[str, bytes], main: str) -> dict[str, str]:
     weights = files[Path(main).with_suffix(".bin").name]
     try:
-        model = quiet_openvino().Core().read_model(files[main], weights)
+        model = openvino_core().read_model(files[main], weights)
     except RuntimeError as error:
         raise InputError(f"OpenVINO cannot read {main}: {first_line(error)}") from error
     paths = {key: [_KEPT, key] for key in KEYS}

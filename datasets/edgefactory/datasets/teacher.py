@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from edge_runtime.openvino_core import openvino_core
 from edgefactory.datasets.errors import InputError, MissingError
 
 Pixels = NDArray[np.uint8]
@@ -219,11 +220,9 @@ def _load_onnxruntime(content: bytes, name: str, settings: TeacherSettings) -> I
 
 def _load_openvino(content: bytes, name: str, settings: TeacherSettings) -> Infer:
     """One stream a thread and one window a request: less CPU time than larger batches."""
-    try:
-        import openvino as ov
-    except ImportError as error:
-        raise MissingError("openvino is not installed: pip install openvino") from error
-    core = ov.Core()
+    core = core_of_openvino()
+    import openvino as ov
+
     try:
         model = core.read_model(content)
     except RuntimeError as error:
@@ -261,12 +260,16 @@ def _load_openvino(content: bytes, name: str, settings: TeacherSettings) -> Infe
 
 def native_precision() -> Precision:
     """The precision that OpenVINO runs fastest on this CPU: bf16 where it is in hardware."""
+    capabilities = core_of_openvino().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "bf16" if "BF16" in capabilities else "f32"
+
+
+def core_of_openvino() -> Any:
+    """The process's `openvino.Core`. Raises MissingError where OpenVINO is not installed."""
     try:
-        import openvino as ov
+        return openvino_core()
     except ImportError as error:
         raise MissingError("openvino is not installed: pip install openvino") from error
-    capabilities = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return "bf16" if "BF16" in capabilities else "f32"
 
 
 def _check_names(name: str, inputs: set[str], outputs: set[str]) -> None:

@@ -4,9 +4,7 @@ The precision is always stated: left alone, OpenVINO computes in bf16 on CPUs th
 what ran would not be what was proven.
 """
 
-import sys
 from collections.abc import Callable, Mapping
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ import numpy as np
 from edge_runtime.contract import Outputs, Precision
 from edge_runtime.engines.loading import InputTensor, Session, UInt8
 from edge_runtime.errors import RefusedError
+from edge_runtime.openvino_core import openvino_core, quiet_openvino
 
 
 class OvSession:
@@ -58,8 +57,7 @@ class OvSession:
 
 def load(files: Mapping[str, bytes], main: str, precision: Precision, threads: int) -> Session:
     """See `engines.Loader`: an IR (`model.xml` with `model.bin`) or an ONNX file."""
-    openvino = _import()
-    core = openvino.Core()
+    openvino, core = quiet_openvino(), openvino_core()
     weights = files.get(main.removesuffix(".xml") + ".bin", b"")
     hint = {"bf16": openvino.Type.bf16, "f16": openvino.Type.f16}.get(precision, openvino.Type.f32)
     properties = openvino.properties
@@ -74,16 +72,6 @@ def load(files: Mapping[str, bytes], main: str, precision: Precision, threads: i
         return OvSession(model, lambda model: core.compile_model(model, "CPU", hints))
     except RuntimeError as error:
         raise RefusedError(f"OpenVINO cannot load {main}: {_line(error)}") from error
-
-
-def _import() -> ModuleType:
-    """Import OpenVINO without the telemetry package that would start a thread."""
-    sys.modules.setdefault("openvino_telemetry", ModuleType("openvino_telemetry"))
-    import openvino
-    import openvino.properties
-
-    module: ModuleType = openvino
-    return module
 
 
 def _line(error: Exception) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from edge_runtime.openvino_core import openvino_core
 from edgefactory.compress import engines
 from edgefactory.compress.mixed import IrForm, PortableForm
 from edgefactory.compress.openvino_ir import to_int8_ir, to_ir
@@ -31,7 +32,7 @@ def _scores(files: Mapping[str, bytes], batch: UInt8) -> npt.NDArray[np.float32]
 
 
 def _fakes(files: Mapping[str, bytes]) -> set[str]:
-    model: Any = engines.quiet_openvino().Core().read_model(files["model.xml"], files["model.bin"])
+    model: Any = openvino_core().read_model(files["model.xml"], files["model.bin"])
     ops = model.get_ordered_ops()
     return {op.get_friendly_name() for op in ops if op.get_type_name() == "FakeQuantize"}
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from edgefactory.compress.engines import quiet_openvino
+from edge_runtime.openvino_core import openvino_core, quiet_openvino
 from edgefactory.datasets.errors import InputError
 
 _FAKE: Final = "FakeQuantize"
@@ -28,7 +28,7 @@ def stripped(
 
     All three are `model.xml` and `model.bin`. Raises InputError when there is no such layer.
     """
-    core = quiet_openvino().Core()
+    core = openvino_core()
     before, model = (core.read_model(f["model.xml"], f["model.bin"]) for f in (floating, quantized))
     originals, now = _by_name(before), _by_name(model)
     chosen = [_layer(now, layer) for layer in layers]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from edgefactory.compress.engines import quiet_openvino
+from edge_runtime.openvino_core import openvino_core
 from edgefactory.compress.graph import Graph
 from edgefactory.compress.parity.pipeline import Fed, Form
 from edgefactory.datasets.errors import InputError
@@ -122,7 +122,7 @@ class _OpenVinoTrace:
     """Every named tensor of a graph that OpenVINO reads."""
 
     def __init__(self, form: Form) -> None:
-        core = quiet_openvino().Core()
+        core = openvino_core()
         self._model = read_openvino(form)
         self._ports: list[str] = []
         wanted = []
@@ -158,7 +158,7 @@ class _OpenVinoTrace:
 
 def read_openvino(form: Form) -> Any:
     """The form as OpenVINO's model. Raises InputError."""
-    core = quiet_openvino().Core()
+    core = openvino_core()
     weights = form.files.get(Path(form.main).with_suffix(".bin").name)
     try:
         return core.read_model(form.content, weights) if weights else core.read_model(form.content)

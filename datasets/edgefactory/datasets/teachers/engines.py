@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgefactory.datasets.errors import InputError, MissingError
 from edgefactory.datasets.onnx_sessions import first_line, ort_refusals, session_options
+from edgefactory.datasets.teacher import core_of_openvino
 from edgefactory.datasets.teachers.spec import EngineSettings
 
 if TYPE_CHECKING:
@@ -127,12 +128,8 @@ class _OvSession:
     """
 
     def __init__(self, files: Mapping[str, bytes], main: str, settings: EngineSettings) -> None:
-        try:
-            import openvino as ov
-        except ImportError as error:
-            raise MissingError("openvino is not installed: pip install openvino") from error
         weights = files.get(main.removesuffix(".xml") + ".bin")
-        self._core = ov.Core()
+        self._core = core_of_openvino()
         self._name = main
         self._hints = {
             "INFERENCE_PRECISION_HINT": settings.precision,

@@ -32,9 +32,8 @@ print(ort.__version__)
 """
 
 _OPENVINO = """
-from edgefactory.compress import quiet_openvino
-ov = quiet_openvino()
-core = ov.Core()
+from edge_runtime.openvino_core import openvino_core, quiet_openvino
+ov, core = quiet_openvino(), openvino_core()
 compiled = core.compile_model(core.read_model(data), "CPU")
 assert compiled(x)[0].tolist() == expected
 print(ov.__version__.split("-")[0], "on", ", ".join(core.available_devices))
