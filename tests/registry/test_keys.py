@@ -10,14 +10,15 @@ import pytest
 
 from edgefactory.datasets.errors import InputError, MissingError, TrustError
 from edgefactory.registry import KEY_NAMES, create_keys
-from edgefactory.registry.keys import PASSPHRASE, load_signer
+from edgefactory.registry.keys import load_signer
+from edgefactory.registry.signers import PASSPHRASE
 
 
 def test_keys_are_their_owners_only(tmp_path: Path) -> None:
     folder = tmp_path / "keys"
     assert create_keys(folder) == KEY_NAMES
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.glob("*.pem")} == {0o600}
     assert {path.stem for path in folder.iterdir()} == set(KEY_NAMES)
     ids = {load_signer(folder, name).public_key.keyid for name in KEY_NAMES}
     assert len(ids) == len(KEY_NAMES)

@@ -5,6 +5,7 @@ is parsed once, and is refused when it has a key that the schema does not know.
 """
 
 from edge_runtime.contract.bench import BenchResult
+from edge_runtime.contract.block import Block, BlockedRelease
 from edge_runtime.contract.codec import decode, digest, encode, file_digest, read
 from edge_runtime.contract.decisions import Outputs, decide, disagreement, iou_matrix
 from edge_runtime.contract.events import Event, LineCrossed, Report, RunReport, VoucherRead
@@ -53,6 +54,8 @@ __all__ = [
     "RECIPE_FILE",
     "Audio",
     "BenchResult",
+    "Block",
+    "BlockedRelease",
     "Decisions",
     "Engine",
     "Event",

@@ -6,8 +6,17 @@ tree of static files, `verify_published` proves that tree offline. Reading order
 """
 
 from edgefactory.registry.build import Built, build_release
+from edgefactory.registry.emergency import Ban, propose_ban
 from edgefactory.registry.gate import Finding, Verdict, gate, read_verdict, refuse, write_verdict
-from edgefactory.registry.keys import KEY_NAMES, create_keys
+from edgefactory.registry.keys import (
+    KEY_NAMES,
+    PublicKey,
+    create_key,
+    create_keys,
+    public_key,
+    read_public,
+    write_public,
+)
 from edgefactory.registry.policy import Policy, example_policy, read_policy
 from edgefactory.registry.proof import (
     Chain,
@@ -17,41 +26,82 @@ from edgefactory.registry.proof import (
     verify_published,
 )
 from edgefactory.registry.publication import Published, approve, propose, publish
-from edgefactory.registry.repository import init_repository, refresh, refresh_if_due
+from edgefactory.registry.repository import (
+    Freshness,
+    apply_request,
+    init_repository,
+    keep_fresh,
+    propose_repository,
+    refresh,
+    refresh_if_due,
+)
+from edgefactory.registry.requests import (
+    Request,
+    lacking,
+    merge,
+    read_request,
+    sign_request,
+    write_request,
+)
+from edgefactory.registry.review import new_releases, review
+from edgefactory.registry.rotation import KeyChange, propose_rotation
 from edgefactory.registry.server import Server, serve
 from edgefactory.registry.settings import Licence, ReleaseSettings, RolloutSettings
+from edgefactory.registry.signers import open_signer
 from edgefactory.registry.versions import register
 
 __all__ = [
     "KEY_NAMES",
+    "Ban",
     "Built",
     "Chain",
     "Finding",
+    "Freshness",
+    "KeyChange",
     "KeyHolder",
     "Licence",
     "Policy",
     "ProvenRelease",
+    "PublicKey",
     "Published",
     "ReleaseSettings",
+    "Request",
     "RolloutSettings",
     "Server",
     "SignedRole",
     "Verdict",
+    "apply_request",
     "approve",
     "build_release",
+    "create_key",
     "create_keys",
     "example_policy",
     "gate",
     "init_repository",
+    "keep_fresh",
+    "lacking",
+    "merge",
+    "new_releases",
+    "open_signer",
     "propose",
+    "propose_ban",
+    "propose_repository",
+    "propose_rotation",
+    "public_key",
     "publish",
     "read_policy",
+    "read_public",
+    "read_request",
     "read_verdict",
     "refresh",
     "refresh_if_due",
     "refuse",
     "register",
+    "review",
     "serve",
+    "sign_request",
     "verify_published",
+    "write_public",
+    "write_request",
     "write_verdict",
 ]

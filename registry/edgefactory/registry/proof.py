@@ -12,13 +12,13 @@ from tuf.api.metadata import Key, Metadata, Root, Snapshot, TargetFile, Targets,
 from tuf.ngclient import FetcherInterface, Updater
 from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
 
-from edge_runtime.contract import FileRef, Release, Rollout, digest
+from edge_runtime.contract import Block, FileRef, Release, Rollout, digest
 from edgefactory.datasets.errors import InputError, MissingError, TrustError
 from edgefactory.registry.files import parse, read_bounded
 from edgefactory.registry.gate import MAX_RELEASE_BYTES, Verdict, refuse
-from edgefactory.registry.keys import OWNER_FIELD
+from edgefactory.registry.keys import owner
 from edgefactory.registry.publication import MAX_VERDICT_BYTES
-from edgefactory.registry.tree import MAX_METADATA_BYTES, RELEASES, ROLLOUT, S, load
+from edgefactory.registry.tree import MAX_METADATA_BYTES, ROLLOUT, S, delegated_roles, load
 
 FOLDER_URL = "folder://tree/"
 BLOCK_BYTES = 1 << 16
@@ -43,7 +43,10 @@ class SignedRole(Struct, frozen=True):
 
 
 class ProvenRelease(Struct, frozen=True):
-    """A release that sites are told to run, with every blob and the gate's verdict checked."""
+    """A release that sites are told to run, with every blob and the gate's verdict checked.
+
+    `blocked` says why no site runs it all the same; it is empty when nothing is against it.
+    """
 
     model: str
     version: str
@@ -53,6 +56,7 @@ class ProvenRelease(Struct, frozen=True):
     bound: int
     blobs: int
     bytes: int
+    blocked: str = ""
 
 
 class Chain(Struct, frozen=True):
@@ -127,6 +131,7 @@ def _prove(scratch: Path, fetcher: FetcherInterface, base: str, trusted: bytes) 
     # Asking for any path of a delegated role makes the client fetch and verify that role.
     client.get_targetinfo("rollout/any.json")
     client.get_targetinfo("releases/any/0.0.0/release.json")
+    client.get_targetinfo("block/any.json")
     verified = {path.stem: path for path in (scratch / "metadata").glob("*.json")}
     rollouts = load(verified[ROLLOUT], Targets).signed.targets
     releases = tuple(_prove_rollout(client, fetcher, base, path) for path in sorted(rollouts))
@@ -159,7 +164,16 @@ def _prove_rollout(
         bound=rollout.bound,
         blobs=len(refs),
         bytes=sum(ref.bytes for ref in refs.values()),
+        blocked=_blocked(client, release, rollout.release),
     )
+
+
+def _blocked(client: Updater, release: Release, sha256: str) -> str:
+    path = f"block/{release.name}.json"
+    if client.get_targetinfo(path) is None:
+        return ""
+    _, data = _target(client, path)
+    return parse(data, Block, path).against(release.sequence, sha256)
 
 
 def _target(client: Updater, path: str) -> tuple[TargetFile, bytes]:
@@ -194,7 +208,7 @@ def _roles(verified: dict[str, Path]) -> Iterator[SignedRole]:
     yield _role(root.signed, load(verified["timestamp"], Timestamp), "timestamp")
     yield _role(root.signed, load(verified["snapshot"], Snapshot), "snapshot")
     yield _role(root.signed, targets, "targets")
-    for role in (RELEASES, ROLLOUT):
+    for role in delegated_roles(targets.signed):
         yield _role(targets.signed, load(verified[role], Targets), role)
 
 
@@ -211,4 +225,4 @@ def _role(delegator: Root | Targets, metadata: Metadata[S], role: str) -> Signed
 
 
 def _holder(key: Key) -> KeyHolder:
-    return KeyHolder(key.keyid, str(key.unrecognized_fields.get(OWNER_FIELD, "")))
+    return KeyHolder(key.keyid, owner(key))

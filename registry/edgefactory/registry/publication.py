@@ -1,21 +1,21 @@
 """From a release that passed its gate to a release that sites can find: two signatures, one write.
 
 A request is the next `releases` metadata, still unsigned. The line and the model-risk approver
-each check it against the release and the verdict, and sign it, in any order and on any
-machine; `publish` takes it when both have.
+each check it against the release, the verdict and the state of the tree, and sign it, in any order
+and on any machine, each with a key that the other never sees; `publish` takes it when both have.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
+from securesystemslib.signer import Signer
 from tuf.api.metadata import Metadata, TargetFile, Targets
-from tuf.api.serialization import DeserializationError
 
 from edge_runtime.contract import FileRef, Release, Rollout, digest, encode
 from edgefactory.datasets.errors import GateError, InputError, TrustError
 from edgefactory.registry import tree as trees
+from edgefactory.registry.emergency import refuse_blocked
 from edgefactory.registry.files import (
     copy_blob,
     locked,
@@ -25,8 +25,9 @@ from edgefactory.registry.files import (
     write_atomic,
 )
 from edgefactory.registry.gate import BLOBS, MAX_RELEASE_BYTES, RELEASE_FILE, Verdict, refuse
-from edgefactory.registry.keys import APPROVERS, load_signer
 from edgefactory.registry.repository import commit, sign_rollout
+from edgefactory.registry.requests import Request, read_request, write_request
+from edgefactory.registry.review import review
 from edgefactory.registry.settings import RolloutSettings
 from edgefactory.registry.tree import RELEASES, ROLLOUT, Tree
 
@@ -72,27 +73,26 @@ def propose(release: Path, verdict: Path, published: Path) -> bytes:
     """The request to publish `release`: the next `releases` metadata, to be signed by two.
 
     Raises GateError when the verdict is no, TrustError when it is about other bytes, when a blob
-    is not what release.json states, or when the sequence does not rise.
+    is not what release.json states, when the sequence does not rise, or the release is blocked.
     """
-    tree = trees.load_tree(published)
-    return _request(tree, _passed(release, verdict), trees.utc_now()).to_bytes()
+    tree, passed = trees.load_tree(published), _passed(release, verdict)
+    refuse_blocked(published, tree, passed.release, digest(passed.data))
+    return write_request(Request(None, {RELEASES: _next_releases(tree, passed, trees.utc_now())}))
 
 
-def approve(
-    request: bytes, release: Path, verdict: Path, keys: Path, who: Literal["line", "approver"]
-) -> bytes:
-    """`request` with the signature of `who` added, after `who` has checked what it asks for.
+def approve(request: bytes, release: Path, verdict: Path, published: Path, signer: Signer) -> bytes:
+    """`request` with the signature of `signer` added, who has checked what it asks for.
 
-    Raises as `propose`; TrustError also when the request asks for anything else than this release.
+    Raises as `propose`; TrustError also when the request asks for anything but this release in
+    this state of the tree, or when the key may not sign releases.
     """
-    passed = _passed(release, verdict)
-    metadata = _parse_request(request)
-    if metadata.signed.targets.get(passed.path) != passed.target():
-        raise TrustError(
-            f"the request does not ask for {passed.path} with SHA-256 {digest(passed.data)[:12]}…"
-        )
-    metadata.sign(load_signer(keys, who), append=True)
-    return metadata.to_bytes()
+    tree, passed = trees.load_tree(published), _passed(release, verdict)
+    refuse_blocked(published, tree, passed.release, digest(passed.data))
+    asked = read_request(request)
+    metadata = _require_same(asked, tree, passed, trees.utc_now())
+    trees.require_signers(tree.targets.signed, RELEASES, [signer])
+    trees.add_signature(metadata, signer)
+    return write_request(asked)
 
 
 def publish(
@@ -105,9 +105,10 @@ def publish(
 ) -> Published:
     """Make `release` what sites of `rollout` should run.
 
-    Without `request`, both signatures are made here, by the line's and the approver's keys in
-    `keys`. Publishing what is already published changes nothing. A reader at any instant, and
-    after a kill at any write, finds either the old state or the new one.
+    With a `request` that two have signed, only the online keys are taken from `keys`; without
+    one, the signatures of the line and the approver are made here as well. Publishing what is
+    already published changes nothing. A reader at any instant, and after a kill at any write,
+    finds either the old state or the new one.
     Raises as `propose`; TrustError when the request lacks a signature or was made for another
     state of the tree; StorageError when another publisher is at work.
     """
@@ -120,6 +121,7 @@ def publish(
             changed[RELEASES] = _signed_request(tree, passed, keys, request, now)
         else:
             _require_rise(tree, passed.release, or_equal=True)
+        refuse_blocked(published, tree, passed.release, digest(passed.data))
         document = encode(_rollout(passed, rollout or RolloutSettings()))
         target = TargetFile.from_data(f"rollout/{passed.release.name}.json", document, ["sha256"])
         if tree.rollout.signed.targets.get(target.path) != target:
@@ -151,7 +153,7 @@ def _passed(folder: Path, verdict_file: Path) -> _Passed:
     return _Passed(folder, data, release, verdict_bytes)
 
 
-def _request(tree: Tree, passed: _Passed, now: datetime) -> Metadata[Targets]:
+def _next_releases(tree: Tree, passed: _Passed, now: datetime) -> Metadata[Targets]:
     present = tree.releases.signed.targets.get(passed.path)
     if present is not None and present.hashes != passed.target().hashes:
         raise TrustError(
@@ -165,26 +167,32 @@ def _request(tree: Tree, passed: _Passed, now: datetime) -> Metadata[Targets]:
     return metadata
 
 
+def _require_same(
+    request: Request, tree: Tree, passed: _Passed, now: datetime
+) -> Metadata[Targets]:
+    """The metadata of `request`, if it asks for this release in this state, and nothing else."""
+    expected = _next_releases(tree, passed, now)
+    metadata = request.below.get(RELEASES)
+    if metadata is None or set(request.roles()) != {RELEASES}:
+        raise TrustError(f"the request is for {', '.join(request.roles())}, not for a release")
+    review(request, tree, now)
+    if metadata.signed.targets.get(passed.path) != passed.target():
+        raise TrustError(
+            f"the request does not ask for {passed.path} with SHA-256 {digest(passed.data)[:12]}…"
+        )
+    if metadata.signed.targets != expected.signed.targets:
+        raise TrustError("the request asks for more than this release; make it anew")
+    return metadata
+
+
 def _signed_request(
     tree: Tree, passed: _Passed, keys: Path, request: bytes | None, now: datetime
 ) -> Metadata[Targets]:
-    expected = _request(tree, passed, now)
     if request is None:
-        metadata = expected
-        for name in APPROVERS:
-            signer = load_signer(keys, name)
-            trees.require_signers(tree.targets.signed, RELEASES, [signer])
-            metadata.sign(signer, append=True)
+        metadata = _next_releases(tree, passed, now)
+        trees.sign(metadata, trees.role_signers(tree.targets.signed, RELEASES, keys))
     else:
-        metadata = _parse_request(request)
-        same = (metadata.signed.version, metadata.signed.targets) == (
-            expected.signed.version,
-            expected.signed.targets,
-        )
-        if not same or metadata.signed.delegations is not None:
-            raise TrustError("the request was made for another release or state; propose it anew")
-        if metadata.signed.is_expired(now):
-            raise TrustError(f"the request expired on {metadata.signed.expires}; propose it anew")
+        metadata = _require_same(read_request(request), tree, passed, now)
     trees.verify(tree.targets.signed, metadata, RELEASES)
     return metadata
 
@@ -235,13 +243,3 @@ def _write_content(published: Path, passed: _Passed, rollout: TargetFile, docume
     targets = published / "targets"
     write_atomic(targets / passed.target().get_prefixed_paths()[0], passed.data)
     write_atomic(targets / rollout.get_prefixed_paths()[0], document)
-
-
-def _parse_request(request: bytes) -> Metadata[Targets]:
-    try:
-        metadata: Metadata[Targets] = Metadata.from_bytes(request)
-    except DeserializationError as error:
-        raise InputError("the request is not TUF metadata") from error
-    if not isinstance(metadata.signed, Targets):
-        raise InputError("the request is not a request for the releases role")
-    return metadata
