@@ -37,23 +37,26 @@ class Timing:
 def active(state: State, model: str | None) -> Active:
     """What runs as `model` (None: the only one there is).
 
-    Raises MissingError when nothing does, RefusedError when it lies below the signed floor.
+    Raises MissingError when nothing does, RefusedError when it is blocked or below the floor.
     """
     site = state.site()
-    models = {m: s.active for m, s in load_journal(state.journal).models.items() if s.active}
+    journal = load_journal(state.journal)
+    models = {m: s.active for m, s in journal.models.items() if s.active}
     if model is None and len(models) == 1:
         model = next(iter(models))
     slot = models.get(model or "")
     if slot is None:
         known = ", ".join(models) or "none"
-        what = f"no release of {model} is active" if model else "say which --model"
+        why = f": {reason}" if model and (reason := journal.of(model).reason) else ""
+        what = f"no release of {model} is active{why}" if model else "say which --model"
         raise MissingError(f"{what} (active: {known}); `edge-runtime once --model NAME` gets one")
     source = f"release {slot.release.sha256[:12]}"
     release = decode(state.contents.read(slot.release), Release, source)
     mark = highwater.load(state.trust).models.get(release.name)
-    if mark is not None and release.sequence < mark.floor:
+    against = mark.against(release.sequence, slot.release.sha256) if mark is not None else ""
+    if against:
         raise RefusedError(
-            f"{release.name} {release.version} lies below the floor {mark.floor} that was signed; "
+            f"{release.name} {release.version} may not run: {against}; "
             "`edge-runtime once` gets a newer release"
         )
     return Active(site.site, slot, release, release.variant(slot.variant))

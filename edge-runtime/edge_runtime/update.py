@@ -4,8 +4,9 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+import msgspec
 from msgspec import Struct
 
 from edge_runtime import engines, proof
@@ -16,8 +17,11 @@ from edge_runtime.errors import EdgeRuntimeError, RefusedError
 from edge_runtime.running import Progress
 from edge_runtime.state import Site, State
 from edge_runtime.store import Journal, ModelSlots, Slot, load_journal, save_journal
-from edge_runtime.store.slots import failed, flip
+from edge_runtime.store.slots import failed, flip, leave
 from edge_runtime.trust import Http, fetch_blob, highwater
+
+if TYPE_CHECKING:
+    from edge_runtime.trust.metadata import Catalogue
 
 log = logging.getLogger(__name__)
 
@@ -141,16 +145,38 @@ class _Updating:
             self._now,
         )
         catalogue.refresh()
-        marks = highwater.save(self._state.trust, catalogue.marks)
+        self._save(catalogue, catalogue.marks)
+        block = catalogue.block(self._wish.model)
+        if block is not None:
+            self._save(catalogue, highwater.raise_block(catalogue.marks, block))
+            self._leave(catalogue.marks)
         rollout = catalogue.rollout(self._wish.model)
-        marks = highwater.raise_floor(marks, rollout.model, rollout.floor)
-        marks = highwater.save(self._state.trust, marks)
+        self._save(catalogue, highwater.raise_floor(catalogue.marks, rollout.model, rollout.floor))
         if not self._takes_part(rollout):
             return rollout, None, None
         release, data = catalogue.release(rollout)
-        marks = highwater.raise_model(marks, release.name, release.sequence, rollout.release)
-        highwater.save(self._state.trust, marks)
+        self._save(
+            catalogue,
+            highwater.raise_model(catalogue.marks, release.name, release.sequence, rollout.release),
+        )
+        against = catalogue.marks.models[release.name].against(release.sequence, rollout.release)
+        if against:
+            raise RefusedError(f"{release.name} {release.version} may not run: {against}")
         return rollout, release, self._contents.put(data)
+
+    def _save(self, catalogue: "Catalogue", marks: highwater.Marks) -> None:
+        catalogue.marks = highwater.save(self._state.trust, marks)
+
+    def _leave(self, marks: highwater.Marks) -> None:
+        """What was blocked stops being active before anything else is tried."""
+        model = self._wish.model
+        mark = marks.models[model]
+        journal = load_journal(self._state.journal)
+        slots = journal.of(model)
+        left = leave(slots, lambda slot: mark.against(slot.sequence, slot.release.sha256))
+        if left != slots:
+            self._progress(0, 4, left.reason or "the last good release may not run any more")
+            save_journal(self._state.journal, journal.with_model(model, left))
 
     def _takes_part(self, rollout: Rollout) -> bool:
         site = self._site
@@ -233,7 +259,7 @@ class _Updating:
 
 
 def _settled(slots: ModelSlots) -> ModelSlots:
-    return ModelSlots(slots.active, slots.previous, "active", "", slots.refused)
+    return msgspec.structs.replace(slots, phase="active", reason="")
 
 
 def _none_left(release: Release, reasons: Mapping[str, str]) -> str:

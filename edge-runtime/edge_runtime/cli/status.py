@@ -40,6 +40,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         if slots.reason:
             lines.append(f"{name}: last update {slots.phase}: {slots.reason}")
         lines += [f"{name}: {v} not used: {reason}" for v, reason in slots.refused.items()]
+        lines += [f"{name}: {r[:12]} was left, {reason}" for r, reason in slots.left.items()]
     if not models:
         lines.append("no model yet; `edge-runtime once --model NAME` gets one")
     console.result(value, lines)

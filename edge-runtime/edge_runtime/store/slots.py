@@ -1,5 +1,6 @@
 """Which release each model runs, and which ran before: two slots, flipped in one atomic step."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -32,7 +33,8 @@ class Slot(Struct, frozen=True, forbid_unknown_fields=True):
 class ModelSlots(Struct, frozen=True, forbid_unknown_fields=True):
     """A model's two slots, how far the latest update came, and why it went no further.
 
-    `refused` maps variants of the release tried last to why this box will not run them.
+    `refused` maps variants of the release tried last to why this box will not run them, `left`
+    releases that ran here, or could have again, to why they may not any more.
     """
 
     active: Slot | None = None
@@ -40,6 +42,7 @@ class ModelSlots(Struct, frozen=True, forbid_unknown_fields=True):
     phase: Phase = "idle"
     reason: str = ""
     refused: dict[str, str] = {}
+    left: dict[str, str] = {}
 
 
 class Journal(Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,7 +64,36 @@ def flip(slots: ModelSlots, new: Slot, refused: dict[str, str]) -> ModelSlots:
     """The slots after `new` became active; what was active is kept as previous."""
     same = slots.active is not None and slots.active.release == new.release
     previous = slots.previous if same else slots.active
-    return ModelSlots(active=new, previous=previous, phase="active", refused=refused)
+    return ModelSlots(new, previous, "active", refused=refused, left=slots.left)
+
+
+def leave(slots: ModelSlots, against: Callable[[Slot], str]) -> ModelSlots:
+    """The slots without what may not run any more; `against` says why, or is empty.
+
+    Where what is active must go, the last good release takes its place if it may, else nothing.
+    """
+    slot = slots.active
+    left = {
+        held.release.sha256: reason
+        for held in (slot, slots.previous)
+        if held is not None and (reason := against(held))
+    }
+    if not left:
+        return slots
+    kept = [
+        held
+        for held in (slot, slots.previous)
+        if held is not None and held.release.sha256 not in left
+    ]
+    active, previous = (*kept, None, None)[:2]
+    found = msgspec.structs.replace(
+        slots, active=active, previous=previous, left={**slots.left, **left}
+    )
+    if slot is None or slot.release.sha256 not in left:
+        return found
+    reason = f"{slot.version} was left, {left[slot.release.sha256]}"
+    phase: Phase = "failed" if active is None else "active"
+    return msgspec.structs.replace(found, phase=phase, reason=reason, refused={})
 
 
 def failed(slots: ModelSlots, reason: str, refused: dict[str, str]) -> ModelSlots:

@@ -5,6 +5,8 @@ and accepts expired metadata after its clock was set back. The marks kept here c
 
 - the version of a role never falls, unless its delegator has given it other keys (the one way
   in which TUF lets a version number start again, after a compromise);
+- a role's version counts once its own keys have signed it: what a snapshot says of a role that it
+  does not sign raises nothing, else a stolen snapshot key could push it up for ever;
 - the sequence of a model's release never falls, and one sequence never names two releases;
   going back to older weights is a new release with a higher sequence, signed as such;
 - the clock never stands before the latest moment at which a whole chain of metadata verified
@@ -21,10 +23,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from edge_runtime import durable
-from edge_runtime.contract import digest, encode
+from edge_runtime.contract import Block, digest, encode
 from edge_runtime.errors import EdgeRuntimeError, TrustError
 
 CLOCK_TOLERANCE_S = 300.0
@@ -42,11 +44,28 @@ class RoleMark(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelMark(Struct, frozen=True, forbid_unknown_fields=True):
-    """A model's highest release sequence, which release that was, and the floor set for it."""
+    """A model's highest release sequence, which release that was, and the floor set for it.
+
+    `blocked` maps releases that may not run to the reason, `floor_reason` is that of a minimum
+    that the emergency role has set. Both are UNSET without one: marks from before there was such
+    a role keep their bytes, and so their seal.
+    """
 
     sequence: _Count = 0
     release: str = ""
     floor: _Count = 0
+    blocked: dict[str, str] | UnsetType = UNSET
+    floor_reason: str | UnsetType = UNSET
+
+    def against(self, sequence: int, release: str) -> str:
+        """Why the release with that sequence and digest may not run here; empty when it may."""
+        reason = self.blocked.get(release, "") if self.blocked else ""
+        if reason:
+            return f"blocked: {reason}"
+        if sequence < self.floor:
+            why = f": {self.floor_reason}" if self.floor_reason else ""
+            return f"below the floor {self.floor} that was signed{why}"
+        return ""
 
 
 class Marks(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,9 +95,19 @@ def check_clock(marks: Marks, now: float) -> None:
 def raise_roles(marks: Marks, found: Mapping[str, RoleMark], now: float) -> Marks:
     """The marks after metadata with the roles of `found` verified unexpired at `now`.
 
-    Raises TrustError when a role's version is lower than one already seen.
+    Raises as `check_roles`.
     """
     check_clock(marks, now)
+    check_roles(marks, found)
+    return msgspec.structs.replace(
+        marks,
+        roles={**marks.roles, **found},
+        trusted_time=max(marks.trusted_time, now),
+    )
+
+
+def check_roles(marks: Marks, found: Mapping[str, RoleMark]) -> None:
+    """Raise TrustError when the version of a role in `found` is lower than one already seen."""
     for role, mark in found.items():
         seen = marks.roles.get(role)
         same_keys = seen is not None and (role == "root" or seen.keys == mark.keys)
@@ -87,18 +116,26 @@ def raise_roles(marks: Marks, found: Mapping[str, RoleMark], now: float) -> Mark
                 f"role {role} is offered at version {mark.version}, but version {seen.version} "
                 "was seen here before; an old repository is being replayed"
             )
-    return msgspec.structs.replace(
-        marks,
-        roles={**marks.roles, **found},
-        trusted_time=max(marks.trusted_time, now),
-    )
 
 
 def raise_floor(marks: Marks, model: str, floor: int) -> Marks:
     """The marks after a signed rollout of `model` set a floor; a floor never falls."""
     seen = marks.models.get(model, ModelMark())
-    mark = msgspec.structs.replace(seen, floor=max(seen.floor, floor))
+    if floor <= seen.floor:
+        return marks
+    mark = msgspec.structs.replace(seen, floor=floor, floor_reason=UNSET)
     return msgspec.structs.replace(marks, models={**marks.models, model: mark})
+
+
+def raise_block(marks: Marks, block: Block) -> Marks:
+    """The marks after a signed block list: it replaces the one before, its minimum only rises."""
+    seen = marks.models.get(block.model, ModelMark())
+    mark = msgspec.structs.replace(
+        seen, blocked={blocked.release: blocked.reason for blocked in block.releases}
+    )
+    if block.minimum > seen.floor:
+        mark = msgspec.structs.replace(mark, floor=block.minimum, floor_reason=block.minimum_reason)
+    return msgspec.structs.replace(marks, models={**marks.models, block.model: mark})
 
 
 def raise_model(marks: Marks, model: str, sequence: int, release: str) -> Marks:
@@ -120,7 +157,7 @@ def raise_model(marks: Marks, model: str, sequence: int, release: str) -> Marks:
             f"{model} sequence {sequence} names release {release[:12]}…, but named "
             f"{seen.release[:12]}… before"
         )
-    mark = ModelMark(sequence, release, seen.floor)
+    mark = msgspec.structs.replace(seen, sequence=sequence, release=release)
     return msgspec.structs.replace(marks, models={**marks.models, model: mark})
 
 

@@ -13,15 +13,29 @@ from typing import TypeVar
 import msgspec
 from securesystemslib.exceptions import StorageError as MetadataStorageError
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
-from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import (
+    Delegations,
+    Metadata,
+    Root,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+)
 from tuf.ngclient import Updater, UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 
 from edge_runtime import durable
-from edge_runtime.contract import Release, Rollout, decode, digest
+from edge_runtime.contract import Block, Release, Rollout, decode, digest
 from edge_runtime.errors import EdgeRuntimeError, InputError, MissingError, TrustError
 from edge_runtime.state import MAX_ROOT_BYTES
-from edge_runtime.trust.highwater import Marks, RoleMark, check_clock, raise_roles
+from edge_runtime.trust.highwater import (
+    Marks,
+    RoleMark,
+    check_clock,
+    check_roles,
+    raise_roles,
+)
 from edge_runtime.trust.http import Http
 
 MAX_TARGET_BYTES = 4 * 1024 * 1024
@@ -72,6 +86,8 @@ class Catalogue:
         self._http = http
         self._now = now
         self._updater: Updater | None = None
+        self._delegations = Delegations({}, {})
+        self._stated: dict[str, RoleMark] = {}
 
     def refresh(self) -> None:
         """Fetch and verify the newest metadata, and raise the marks by it.
@@ -83,7 +99,20 @@ class Catalogue:
         durable.make_folder(self._folder)
         with durable.storage(self._folder):
             self._updater = _ask(self._start)
-        self.marks = raise_roles(self.marks, self._role_marks(), self._now())
+        self.marks = raise_roles(self.marks, self._top_marks(), self._now())
+        self._stated = self._stated_marks()
+        check_roles(self.marks, self._stated)
+
+    def block(self, model: str) -> Block | None:
+        """The signed block list of `model`; None when there is none, or no role to sign one."""
+        path = f"block/{model}.json"
+        info = self._info(path)
+        if info is None:
+            return None
+        block = decode(self._verified(info, path), Block, path)
+        if block.model != model:
+            raise TrustError(f"{path} speaks of model {block.model}")
+        return block
 
     def rollout(self, model: str) -> Rollout:
         """The signed rollout of `model`. Raises MissingError when none is published."""
@@ -118,18 +147,26 @@ class Catalogue:
         return updater
 
     def _target(self, path: str) -> bytes:
+        info = self._info(path)
+        if info is None:
+            raise MissingError(f"{self._url} publishes no {path}; is the model's name right?")
+        return self._verified(info, path)
+
+    def _info(self, path: str) -> TargetFile | None:
+        """What was signed as `path`; the role that answers for it has now been verified."""
         if self._updater is None:
             raise TrustError("metadata must be refreshed before targets are asked for")
         updater = self._updater
         with durable.storage(self._folder):
             info = _ask(lambda: updater.get_targetinfo(path))
-        if info is None:
-            raise MissingError(f"{self._url} publishes no {path}; is the model's name right?")
+        roles = [name for name, _ in self._delegations.get_roles_for_target(path)]
+        asked = {role: self._stated[role] for role in roles if role in self._stated}
+        self.marks = raise_roles(self.marks, asked, self._now())
+        return info
+
+    def _verified(self, info: TargetFile, path: str) -> bytes:
         folder, _, name = path.rpartition("/")
         url = f"{self._url}/targets/{folder}/{info.hashes['sha256']}.{name}"
-        return self._verified(info, url)
-
-    def _verified(self, info: TargetFile, url: str) -> bytes:
         if info.length > MAX_TARGET_BYTES:
             raise TrustError(f"{url} is signed with {info.length} bytes; too long for a document")
         data = self._http.get(url, info.length)
@@ -139,29 +176,30 @@ class Catalogue:
             raise TrustError(f"{url} is not what was signed: {_line(error)}") from error
         return data
 
-    def _role_marks(self) -> dict[str, RoleMark]:
-        """Every role's version and keys, from the top-level metadata just verified.
-
-        The snapshot states the version of each targets role, and TUF holds the role to it, so
-        this is known before a delegated role is fetched.
-        """
+    def _top_marks(self) -> dict[str, RoleMark]:
+        """Version and keys of each top-level role, all of which have just been verified."""
         root = self._cached(Root)
-        targets = self._cached(Targets)
-        found = {
-            Root.type: RoleMark(root.version, ""),
-            Timestamp.type: RoleMark(
-                self._cached(Timestamp).version, _keys(root.roles[Timestamp.type])
-            ),
+        versions = {
+            Timestamp.type: self._cached(Timestamp).version,
+            Snapshot.type: self._cached(Snapshot).version,
+            Targets.type: self._cached(Targets).version,
         }
-        snapshot = self._cached(Snapshot)
-        found[Snapshot.type] = RoleMark(snapshot.version, _keys(root.roles[Snapshot.type]))
-        delegated = targets.delegations.roles or {} if targets.delegations else {}
-        known = {Targets.type: root.roles[Targets.type], **delegated}
-        for role, delegation in known.items():
-            meta = snapshot.meta.get(f"{role}.json")
-            if meta is not None:
-                found[role] = RoleMark(meta.version, _keys(delegation))
-        return found
+        found = {role: RoleMark(v, _keys(root.roles[role])) for role, v in versions.items()}
+        return {Root.type: RoleMark(root.version, ""), **found}
+
+    def _stated_marks(self) -> dict[str, RoleMark]:
+        """Version and keys of each delegated role, as the snapshot states it.
+
+        TUF holds the role to that version when it is fetched. Until then it is the word of the
+        snapshot's key: enough to refuse an old one, not enough to raise a mark.
+        """
+        self._delegations = self._cached(Targets).delegations or Delegations({}, {})
+        meta = self._cached(Snapshot).meta
+        return {
+            role: RoleMark(meta[f"{role}.json"].version, _keys(delegation))
+            for role, delegation in (self._delegations.roles or {}).items()
+            if f"{role}.json" in meta
+        }
 
     def _cached(self, kind: type[_M]) -> _M:
         path = self._folder / f"{kind.type}.json"
