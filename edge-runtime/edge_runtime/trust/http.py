@@ -1,5 +1,6 @@
 """One way to ask a web server for bytes: bounded, timed, no redirects, errors in one line."""
 
+import time
 from collections.abc import Iterator
 
 import urllib3
@@ -18,12 +19,18 @@ from edge_runtime.errors import InputError, MissingError, TrustError
 
 CHUNK_BYTES = 64 * 1024
 TIMEOUT_S = 20.0
+SLOWEST_BYTES_S = 512.0  # a thinner link than any branch has; below it somebody drips on purpose
 
 
 class Http:
-    """A client for static files. `timeout` (seconds) holds for connecting and for each read."""
+    """A client for static files. `timeout` (seconds) holds for connecting and for each read.
+
+    A body may take `timeout` and what its bytes need at SLOWEST_BYTES_S, so that a server that
+    drips cannot hold an update for ever.
+    """
 
     def __init__(self, timeout: float = TIMEOUT_S) -> None:
+        self._timeout = timeout
         self._pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=timeout, read=timeout),
             retries=False,
@@ -48,9 +55,18 @@ class Http:
         return answer
 
     def chunks(self, url: str, answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-        """The body of `answer` block by block. Raises MissingError when it breaks off."""
+        """The body of `answer` block by block. Raises MissingError when it breaks off or drips."""
+        start, received = time.monotonic(), 0
         try:
-            yield from answer.stream(CHUNK_BYTES, decode_content=False)
+            while chunk := answer.read1(CHUNK_BYTES, decode_content=False):
+                received += len(chunk)
+                seconds = time.monotonic() - start
+                if seconds > self._timeout + received / SLOWEST_BYTES_S:
+                    answer.close()
+                    raise MissingError(
+                        f"{url}: only {received} bytes came in {seconds:.0f} s; try again later"
+                    )
+                yield chunk
         except HTTPError as error:
             raise MissingError(f"{url}: {explain(error)}") from error
         finally:

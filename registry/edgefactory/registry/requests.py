@@ -44,10 +44,10 @@ class Request:
 
     def roles(self) -> dict[str, Metadata[Root] | Metadata[Targets]]:
         """All of its metadata by role, root first."""
-        root: dict[str, Metadata[Root] | Metadata[Targets]] = {}
+        found: dict[str, Metadata[Root] | Metadata[Targets]] = {}
         if self.root is not None:
-            root["root"] = self.root
-        return {**root, **self.below}
+            found["root"] = self.root
+        return found | {role: self.below[role] for role in OFFLINE_ROLES if role in self.below}
 
     def delegators(self, role: str, tree: Tree | None) -> list[Root | Targets]:
         """Whose word it is who signs `role`: the tree's, and the request's own where it changes.

@@ -1,20 +1,30 @@
 """Sign the release and publish it as static files: published/.
 
-Reads the section `publish` (the roll-out). Keys are made in keys/ when there are none yet; they
-are never an output of the line, so that no cache ever holds a private key.
+Reads the section `publish` (the roll-out). With --request, the signatures of the line and the
+approver come from signed requests (`release propose`, `release approve`), and only the online keys
+are asked for. Without it one machine plays everybody, as in the demo: keys are made in keys/ when
+there are none yet. They are never an output of the line, so that no cache ever holds one.
 """
 
 from argparse import ArgumentParser, Namespace
 
 from edgefactory.pipelines.outcome import Outcome
 from edgefactory.pipelines.screen import Screen
+from edgefactory.pipelines.signing import read_requests
 
 HELP = "sign and publish the release"
 STAGE: str | None = "publish"
 
 
 def options(parser: ArgumentParser) -> None:
-    """No options of its own."""
+    """Signed requests."""
+    parser.add_argument(
+        "--request",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="the signed request; give it again for a copy that somebody else has signed",
+    )
 
 
 def run(args: Namespace, screen: Screen) -> Outcome:
@@ -41,12 +51,15 @@ def run(args: Namespace, screen: Screen) -> Outcome:
     verdict = read_verdict(verdict_file)
     keys, published = workspace / "keys", workspace / "published"
     screen.progress(0, 3, "keys and root of trust")
-    if not keys.exists():
-        create_keys(keys)
-        screen.note("       new keys in keys/ (one machine plays all the roles in a demo)")
-    root = init_repository(published, keys)
+    request = read_requests(args.request) if args.request else None
+    if request is None:
+        if not keys.exists():
+            create_keys(keys)
+            screen.note("       new keys in keys/ (one machine plays all the roles in a demo)")
+        init_repository(published, keys)
+    root = published / "metadata" / "1.root.json"
     screen.progress(1, 3, "signing")
-    done = publish(release, verdict_file, keys, published, rollout)
+    done = publish(release, verdict_file, keys, published, rollout, request)
     screen.progress(2, 3, "checking what a site will see")
     verify_published(published, root)
     register(release, tracking_uri(workspace), verdict=verdict_file)
