@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.cli import main
 from edge_runtime.enrolment import Enrolment, enroll
 from edge_runtime.state import State
 
 from .publishing import Publisher
+from .registering import Registry
 from .serving import Server
 
 
@@ -39,3 +41,18 @@ def state(tmp_path: Path, server: Server, publisher: Publisher) -> State:
     site_state = State(tmp_path / "state")
     enroll(site_state, Enrolment(server.url, "branch-0001", "north", publisher.root))
     return site_state
+
+
+@pytest.fixture
+def registry(server: Server, tmp_path: Path) -> Registry:
+    """The factory's registry behind `server`, with nothing released yet."""
+    return Registry(server, tmp_path / "factory")
+
+
+@pytest.fixture
+def site(registry: Registry, server: Server, tmp_path: Path) -> State:
+    """A site enrolled with `registry` by the file of its first root."""
+    folder = tmp_path / "site"
+    command = ["--state", str(folder), "enroll", "--url", server.url, "--site", "branch-0001"]
+    assert main([*command, "--root", str(registry.root)]) == 0
+    return State(folder)

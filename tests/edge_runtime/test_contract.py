@@ -7,6 +7,7 @@ import pytest
 
 from edge_runtime.contract import (
     BenchResult,
+    Block,
     Event,
     EvidenceBook,
     LineCrossed,
@@ -29,6 +30,7 @@ from edge_runtime.errors import ContractError, MissingError
 FIXTURES = Path(__file__).parent / "fixtures"
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "bench-1": BenchResult,
+    "block-1": Block,
     "evidence-1": EvidenceBook,
     "release-1": Release,
     "report-1": Report,
@@ -55,6 +57,31 @@ def test_golden_release_means_what_it_meant() -> None:
     assert {ref.sha256[0] for ref in release.files().values()} == set("123459a")
     with pytest.raises(KeyError):
         release.variant("onnx-fp32")
+
+
+def test_golden_block_list_means_what_it_meant() -> None:
+    block = read(FIXTURES / "block-1.json", Block)
+    assert block.against(7, "1" * 64) == "blocked: counts shadows as people"
+    assert block.against(4, "2" * 64) == "below the minimum sequence 5: a key was stolen"
+    assert block.against(5, "2" * 64) == ""
+
+
+@pytest.mark.parametrize(
+    ("found", "wrong"),
+    [
+        (b'"block/1"', b'"block/2"'),
+        (b'"counts shadows as people"', b'""'),
+        (b'"counts shadows as people"', rb'"two\nlines"'),
+        (b"1" * 64, b"1" * 63),
+        (b'"minimum": 5', b'"minimum": -1'),
+        (b'"cctv"', b'"../cctv"'),
+    ],
+)
+def test_a_block_list_outside_its_bounds_is_refused(found: bytes, wrong: bytes) -> None:
+    data = (FIXTURES / "block-1.json").read_bytes()
+    assert found in data
+    with pytest.raises(ContractError, match="block-1 is not a valid Block"):
+        decode(data.replace(found, wrong, 1), Block, "block-1")
 
 
 def test_golden_events_parse() -> None:

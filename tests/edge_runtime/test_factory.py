@@ -6,61 +6,15 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.cli import main
-from edge_runtime.contract import digest
 from edge_runtime.errors import TrustError
 from edge_runtime.state import State
 from edge_runtime.update import Wish, once
-from edgefactory.registry import (
-    Finding,
-    RolloutSettings,
-    Verdict,
-    create_keys,
-    init_repository,
-    publish,
-    write_verdict,
-)
+from edgefactory.registry import RolloutSettings
 
-from .models import Built, build
-from .serving import Server
+from .models import build
+from .registering import Registry
 
 pytestmark = pytest.mark.component
-
-
-class Registry:
-    """The factory's registry behind `server`, with real keys and thresholds."""
-
-    def __init__(self, server: Server, folder: Path) -> None:
-        self.published, self.keys = server.folder, folder / "keys"
-        create_keys(self.keys)
-        self.root = init_repository(self.published, self.keys)
-        self._folder = folder
-
-    def publish(self, built: Built, rollout: RolloutSettings | None = None) -> None:
-        """Publish `built` as a release that the gate has passed."""
-        folder = self._folder / built.release.version
-        (folder / "blobs").mkdir(parents=True)
-        (folder / "release.json").write_bytes(built.data)
-        for sha256, data in built.blobs.items():
-            (folder / "blobs" / sha256).write_bytes(data)
-        finding = Finding("bound_to_bytes", "release", None, "every file", True)
-        verdict = Verdict("verdict/1", digest(built.data), "0" * 64, True, (finding,))
-        write_verdict(verdict, folder / "verdict.json")
-        publish(folder, folder / "verdict.json", self.keys, self.published, rollout)
-
-
-@pytest.fixture
-def registry(server: Server, tmp_path: Path) -> Registry:
-    """A registry with nothing released yet."""
-    return Registry(server, tmp_path / "factory")
-
-
-@pytest.fixture
-def site(registry: Registry, server: Server, tmp_path: Path) -> State:
-    """A site enrolled by the file of the root."""
-    folder = tmp_path / "site"
-    command = ["--state", str(folder), "enroll", "--url", server.url, "--site", "branch-0001"]
-    assert main([*command, "--root", str(registry.root)]) == 0
-    return State(folder)
 
 
 def _once(site: State) -> str:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_runtime.contract import Block, BlockedRelease, encode
 from edge_runtime.errors import TrustError
-from edge_runtime.trust import Marks, RoleMark, highwater
+from edge_runtime.trust import Marks, ModelMark, RoleMark, highwater
 
 NOW = 1_800_000_000.0
 
@@ -61,6 +62,36 @@ def test_sequences_and_floors_never_fall() -> None:
     assert highwater.raise_floor(raised, "cctv", 1) == raised
     with pytest.raises(TrustError, match="below the floor 5"):
         highwater.raise_model(raised, "cctv", 4, "b")
+
+
+def test_what_is_only_stated_is_checked_and_raises_nothing() -> None:
+    marks = highwater.raise_roles(Marks(), {"rollout": RoleMark(5, "keys")}, NOW)
+    highwater.check_roles(marks, {"rollout": RoleMark(10**9, "keys")})
+    with pytest.raises(TrustError, match="replayed"):
+        highwater.check_roles(marks, {"rollout": RoleMark(4, "keys")})
+
+
+def test_the_newest_block_list_holds_and_its_minimum_only_rises() -> None:
+    def listed(minimum: int, *releases: str) -> Block:
+        blocked = tuple(BlockedRelease(release, "bad") for release in releases)
+        return Block("block/1", "cctv", blocked, minimum, "old" if minimum else "")
+
+    marks = highwater.raise_block(Marks(), listed(4, "a", "b"))
+    mark = marks.models["cctv"]
+    assert mark.against(4, "a") == "blocked: bad"
+    assert mark.against(3, "c") == "below the floor 4 that was signed: old"
+    assert mark.against(4, "c") == ""
+    mark = highwater.raise_block(marks, listed(0, "b")).models["cctv"]
+    assert (mark.against(4, "a"), mark.floor) == ("", 4)
+    mark = highwater.raise_floor(marks, "cctv", 9).models["cctv"]
+    assert mark.against(5, "c") == "below the floor 9 that was signed"
+    assert mark.against(9, "b") == "blocked: bad"
+    assert highwater.raise_model(marks, "cctv", 5, "c").models["cctv"].against(5, "a")
+
+
+def test_marks_from_before_there_were_block_lists_keep_their_seal() -> None:
+    assert b"blocked" not in encode(ModelMark(3, "a", 1))
+    assert b"floor_reason" not in encode(ModelMark(3, "a", 1))
 
 
 @pytest.mark.parametrize("damage", [b"", b"\0" * 200, b"{}", b'{"sha256": "0", "marks": {}}'])
