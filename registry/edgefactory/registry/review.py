@@ -32,6 +32,13 @@ def review(request: Request, tree: Tree | None, now: datetime) -> tuple[str, ...
     """
     if not request.roles():
         raise TrustError("the request asks for nothing")
+    try:
+        return tuple(_changes(request, tree, now))
+    except ValueError as error:  # tuf's, for roles and keys that metadata names and does not hold
+        raise TrustError(f"the request is not whole: {error}") from error
+
+
+def _changes(request: Request, tree: Tree | None, now: datetime) -> list[str]:
     lines: list[str] = []
     for role, metadata in request.roles().items():
         _require_life(role, metadata.signed.expires, now)
@@ -52,7 +59,7 @@ def review(request: Request, tree: Tree | None, now: datetime) -> tuple[str, ...
             assert before is None or isinstance(before, Targets)
             lines += _targets_changes(role, before, metadata.signed)
     lines += _files(request, tree)
-    return tuple(lines)
+    return lines
 
 
 def new_releases(request: Request, tree: Tree | None) -> set[str]:
@@ -118,6 +125,10 @@ def _key_changes(before: Root | Targets | None, after: Root | Targets, role: str
     was = set(before.get_delegated_role(role).keyids) if before else set()
     delegated = after.get_delegated_role(role)
     threshold = f"{delegated.threshold} of {len(delegated.keyids)}"
+    if len({str(after.get_key(keyid).keyval) for keyid in delegated.keyids}) < len(
+        delegated.keyids
+    ):
+        raise TrustError(f"the request gives {role!r} one key twice, so that it would count twice")
     for keyid in delegated.keyids:
         if keyid not in was:
             yield f"  {role} ({threshold}): adds {_name(after, keyid)}"

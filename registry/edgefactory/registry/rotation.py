@@ -120,6 +120,7 @@ def _change(delegator: Root | Targets, change: KeyChange) -> None:
                 "new one under another name"
             )
         delegator.add_key(key, role)
+        held[public.name] = key.keyid
     left = delegator.get_delegated_role(role)
     if len(left.keyids) < left.threshold:
         raise InputError(
