@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
 from edgefactory.datasets.errors import InputError, MissingError, TrustError
-from edgefactory.registry import KEY_NAMES, create_keys
+from edgefactory.registry import (
+    KEY_NAMES,
+    PublicKey,
+    create_key,
+    create_keys,
+    open_signer,
+    public_key,
+    read_public,
+)
 from edgefactory.registry.keys import load_signer
 from edgefactory.registry.signers import PASSPHRASE
 
@@ -48,6 +58,60 @@ def test_a_passphrase_locks_the_keys(
     said = caplog.text + str(wrong.value) + str(none.value)
     assert "horse" not in said
     assert "staple" not in said
+
+
+def test_a_passphrase_is_asked_for_at_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_key(tmp_path, "line", b"correct horse")
+    typed = iter(["correct horse", "battery staple", ""])
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(getpass, "getpass", lambda _prompt: next(typed))
+    load_signer(tmp_path, "line")
+    with pytest.raises(InputError, match="opens"):
+        load_signer(tmp_path, "line")
+    with pytest.raises(InputError, match="needs a passphrase"):
+        load_signer(tmp_path, "line")
+
+
+def test_a_key_may_lie_in_the_environment_or_elsewhere_by_reference(
+    keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = load_signer(keys, "line").public_key.keyid
+    monkeypatch.setenv("LINE_KEY", (keys / "line.pem").read_text())
+    for reference in ("env:LINE_KEY", f"file:{keys / 'line.pem'}", str(keys / "line.pem")):
+        (tmp_path / "line.uri").write_text(f"{reference}\n")
+        assert load_signer(tmp_path, "line").public_key.keyid == expected
+    monkeypatch.delenv("LINE_KEY")
+    with pytest.raises(MissingError, match="'LINE_KEY' is not set"):
+        open_signer("env:LINE_KEY")
+
+
+def test_the_public_half_is_the_key_without_its_secret(keys: Path) -> None:
+    signer = load_signer(keys, "line")
+    public = read_public(keys / "line.pub")
+    assert public == public_key(signer, "line")
+    assert public.key().keyid == signer.public_key.keyid
+    public.key().verify_signature(signer.sign(b"data"), b"data")
+    assert "PRIVATE" not in (keys / "line.pub").read_text()
+
+
+@pytest.mark.parametrize("name", ["../evil", "", "Line", "a" * 65, "a/b", "line.pem"])
+def test_a_name_is_plain(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError):
+        create_key(tmp_path / "keys", name, None)
+    assert not list(tmp_path.rglob("*.p*"))
+
+
+def test_a_public_key_of_another_kind_is_refused() -> None:
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    other = generate_private_key(65537, 2048).public_key()
+    pem = other.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    for public in (pem, "hello"):
+        with pytest.raises(InputError, match="'line' is"):
+            PublicKey("key/1", "line", public).key()
 
 
 def test_a_passphrase_for_open_keys_is_refused(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ class PublicKey(Struct, frozen=True, forbid_unknown_fields=True):
     def key(self) -> SSlibKey:
         """The key as metadata holds it, with its name; its id follows from its content.
 
-        Raises InputError when it is neither ed25519 nor ECDSA on P-256 or P-384.
+        Raises InputError when it is neither ed25519 nor ECDSA.
         """
         try:
             key = SSlibKey.from_crypto(load_pem_public_key(self.public.encode()))

@@ -54,8 +54,10 @@ def run(args: Namespace, screen: Screen) -> Outcome:
     if args.key is not None:
         if new_releases(request, tree):
             raise TrustError(f"{path} releases something; `edgefactory release approve` signs it")
-        if sys.stdin.isatty() and input("sign this? [y/N] ").strip().lower() != "y":
-            raise InputError("nothing was signed")
+        if sys.stdin.isatty():
+            screen.note("sign this? [y/N]")
+            if sys.stdin.readline().strip().lower() != "y":
+                raise InputError("nothing was signed")
         signed = sign_request(request, tree, key_of(args))
         write_atomic(path, write_request(request))
     left = what_is_missing(request, tree)
