@@ -175,7 +175,7 @@ class _Updating:
         slots = journal.of(model)
         left = leave(slots, lambda slot: mark.against(slot.sequence, slot.release.sha256))
         if left != slots:
-            self._progress(0, 4, left.reason or "the last good release may not run any more")
+            self._progress(0, 4, "leaving what is blocked")
             save_journal(self._state.journal, journal.with_model(model, left))
 
     def _takes_part(self, rollout: Rollout) -> bool:

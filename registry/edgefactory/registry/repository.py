@@ -213,6 +213,31 @@ def commit(
     last, with all below it signed by the old keys and the new ones, so that it verifies before
     and after; only where an old key is lost does it come first, and readers wait for the rest.
     """
+    snapshot, timestamp = _sealed(keys, tree, changed, now, root)
+    targets = changed.get("targets", tree.targets)
+    seamless = (
+        _verifies(tree.root, snapshot, "snapshot")
+        and _verifies(tree.root, timestamp, "timestamp")
+        and _verifies(tree.root, targets, "targets")
+    )
+    if root is not None and not seamless:
+        trees.store(published, "root", root)
+    for role, metadata in changed.items():
+        trees.store(published, role, metadata)
+    trees.store(published, "snapshot", snapshot)
+    trees.store(published, "timestamp", timestamp)
+    if root is not None and seamless:
+        trees.store(published, "root", root)
+
+
+def _sealed(
+    keys: Path,
+    tree: Tree,
+    changed: Mapping[str, Metadata[Targets]],
+    now: datetime,
+    root: Metadata[Root] | None,
+) -> tuple[Metadata[Snapshot], Metadata[Timestamp]]:
+    """The next snapshot, of `changed` and all else, and the timestamp that names it, signed."""
     named = {f"{role}.json": trees.meta_file(metadata) for role, metadata in changed.items()}
     snapshot = Metadata(
         Snapshot(
@@ -230,20 +255,7 @@ def commit(
         )
     )
     trees.sign(timestamp, _online_signers(tree, root, "timestamp", keys))
-    targets = changed.get("targets", tree.targets)
-    seamless = (
-        _verifies(tree.root, snapshot, "snapshot")
-        and _verifies(tree.root, timestamp, "timestamp")
-        and _verifies(tree.root, targets, "targets")
-    )
-    if root is not None and not seamless:
-        trees.store(published, "root", root)
-    for role, metadata in changed.items():
-        trees.store(published, role, metadata)
-    trees.store(published, "snapshot", snapshot)
-    trees.store(published, "timestamp", timestamp)
-    if root is not None and seamless:
-        trees.store(published, "root", root)
+    return snapshot, timestamp
 
 
 def _online_signers(
