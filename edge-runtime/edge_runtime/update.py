@@ -9,10 +9,11 @@ from typing import Literal
 from msgspec import Struct
 
 from edge_runtime import engines, proof
-from edge_runtime.contract import Engine, FileRef, Release, Rollout, Variant, takes_part
-from edge_runtime.engines import cuda
+from edge_runtime.contract import Engine, FileRef, Release, Rollout, Variant, offered, takes_part
 from edge_runtime.enrolment import trusted_root
 from edge_runtime.errors import EdgeRuntimeError, RefusedError
+from edge_runtime.hardware import hardware_classes
+from edge_runtime.outbox import Heard, write_report
 from edge_runtime.running import Progress
 from edge_runtime.state import Site, State
 from edge_runtime.store import Journal, ModelSlots, Slot, load_journal, save_journal
@@ -26,7 +27,7 @@ class Update(Struct, frozen=True):
     """What one update came to. `measured_ms` is this box's own timing of each tested variant."""
 
     model: str
-    outcome: Literal["activated", "current", "not-in-rollout"]
+    outcome: Literal["activated", "current", "not-in-rollout", "paused"]
     release: str
     sequence: int
     seconds: float
@@ -46,12 +47,6 @@ class Wish:
     threads: int = 1
 
 
-def hardware_classes() -> tuple[str, ...]:
-    """What this box is, in the words of `Variant.hardware`."""
-    card = cuda.capability()
-    return ("cpu", card) if card else ("cpu",)
-
-
 def once(
     state: State,
     wish: Wish,
@@ -68,11 +63,22 @@ def once(
     site = state.site()
     with state.lock():
         state.contents.prepare()
+        updating = _Updating(state, site, wish, progress, http or Http(), now)
         try:
-            return _Updating(state, site, wish, progress, http or Http(), now).run()
+            return updating.run()
         except EdgeRuntimeError as error:
             _note_failure(state, wish.model, error)
             raise
+        finally:
+            _report(state, site, wish.model, updating.heard, now())
+
+
+def _report(state: State, site: Site, model: str, heard: Heard, now: float) -> None:
+    """Leave a report, if that can be done: an update counts also where it cannot be told."""
+    try:
+        write_report(state, site, model, heard, now)
+    except EdgeRuntimeError as error:
+        log.error("no report was written: %s", error)  # noqa: TRY400 (one line, as everywhere)
 
 
 def _note_failure(state: State, model: str, error: EdgeRuntimeError) -> None:
@@ -107,13 +113,14 @@ class _Updating:
         self._contents = state.contents
         self._hardware = hardware_classes()
         self._start = time.perf_counter()
+        self.heard = Heard()
 
     def run(self) -> Update:
         rollout, release, ref = self._verified()
         if release is None or ref is None:
             return Update(
                 model=self._wish.model,
-                outcome="not-in-rollout",
+                outcome="paused" if self._paused(rollout) else "not-in-rollout",
                 release=rollout.release,
                 sequence=rollout.sequence,
                 seconds=self._seconds(),
@@ -143,14 +150,22 @@ class _Updating:
         catalogue.refresh()
         marks = highwater.save(self._state.trust, catalogue.marks)
         rollout = catalogue.rollout(self._wish.model)
-        marks = highwater.raise_floor(marks, rollout.model, rollout.floor)
+        marks = highwater.raise_rollout(marks, rollout.model, rollout.edition, rollout.floor)
         marks = highwater.save(self._state.trust, marks)
-        if not self._takes_part(rollout):
+        active = load_journal(self._state.journal).of(self._wish.model).active
+        offer = offered(rollout, self._takes_part(rollout), active.sequence if active else None)
+        self.heard = Heard(rollout.edition, offer)
+        if offer is None:
             return rollout, None, None
-        release, data = catalogue.release(rollout)
-        marks = highwater.raise_model(marks, release.name, release.sequence, rollout.release)
+        release, data = catalogue.release(rollout.model, offer)
+        marks = highwater.raise_model(
+            marks, release.name, offer.sequence, offer.release, rollout.known
+        )
         highwater.save(self._state.trust, marks)
         return rollout, release, self._contents.put(data)
+
+    def _paused(self, rollout: Rollout) -> bool:
+        return rollout.paused and self._takes_part(rollout)
 
     def _takes_part(self, rollout: Rollout) -> bool:
         site = self._site
@@ -182,7 +197,13 @@ class _Updating:
             raise _NoneLeftError(_none_left(release, failing), refused)
         best = proven[0].variant
         slot = Slot(
-            ref, release.version, release.sequence, best.name, best.engine, round(self._now(), 3)
+            ref,
+            release.version,
+            release.sequence,
+            best.name,
+            best.engine,
+            since=round(self._now(), 3),
+            ms=round(proven[0].milliseconds, 4),
         )
         slots = flip(journal.of(model), slot, refused)
         save_journal(self._state.journal, journal.with_model(model, slots))

@@ -57,10 +57,31 @@ def test_sequences_and_floors_never_fall() -> None:
         highwater.raise_model(marks, "cctv", 2, "b")
     with pytest.raises(TrustError, match="named a… before"):
         highwater.raise_model(marks, "cctv", 3, "b")
-    raised = highwater.raise_floor(marks, "cctv", 5)
-    assert highwater.raise_floor(raised, "cctv", 1) == raised
+    raised = highwater.raise_rollout(marks, "cctv", 1, 5)
+    assert highwater.raise_rollout(raised, "cctv", 1, 1) == raised
     with pytest.raises(TrustError, match="below the floor 5"):
         highwater.raise_model(raised, "cctv", 4, "b")
+
+
+def test_going_back_takes_a_rollout_that_knows_what_it_takes_back() -> None:
+    marks = highwater.raise_model(Marks(), "cctv", 3, "c")
+    with pytest.raises(TrustError, match="does not take back"):
+        highwater.raise_model(marks, "cctv", 1, "a", known=2)
+    back = highwater.raise_model(marks, "cctv", 1, "a", known=3)
+    assert back == marks  # what was seen stays seen
+    with pytest.raises(TrustError, match="below the floor 2"):
+        highwater.raise_model(highwater.raise_rollout(marks, "cctv", 1, 2), "cctv", 1, "a", known=3)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=20))
+def test_an_edition_never_falls(editions: list[int]) -> None:
+    marks, highest = Marks(), 0
+    for edition in editions:
+        if edition < highest:
+            with pytest.raises(TrustError, match="old rollout is being replayed"):
+                highwater.raise_rollout(marks, "cctv", edition, 0)
+        else:
+            marks, highest = highwater.raise_rollout(marks, "cctv", edition, 0), edition
 
 
 @pytest.mark.parametrize("damage", [b"", b"\0" * 200, b"{}", b'{"sha256": "0", "marks": {}}'])

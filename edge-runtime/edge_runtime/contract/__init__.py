@@ -7,7 +7,7 @@ is parsed once, and is refused when it has a key that the schema does not know.
 from edge_runtime.contract.bench import BenchResult
 from edge_runtime.contract.codec import decode, digest, encode, file_digest, read
 from edge_runtime.contract.decisions import Outputs, decide, disagreement, iou_matrix
-from edge_runtime.contract.events import Event, LineCrossed, Report, RunReport, VoucherRead
+from edge_runtime.contract.events import Event, LineCrossed, RunReport, VoucherRead
 from edge_runtime.contract.preprocess import Placement, placement, preprocess
 from edge_runtime.contract.release import (
     Decisions,
@@ -20,6 +20,7 @@ from edge_runtime.contract.release import (
     Host,
     InputSpec,
     Lineage,
+    Offer,
     OperatingPoint,
     OutputSpec,
     Precision,
@@ -32,7 +33,8 @@ from edge_runtime.contract.release import (
     VariantSet,
     schema_of,
 )
-from edge_runtime.contract.rings import bucket, takes_part
+from edge_runtime.contract.reports import Device, Report, ReportSignature, SignedReport
+from edge_runtime.contract.rings import bucket, offered, takes_part
 from edge_runtime.contract.signals import (
     Audio,
     Features,
@@ -54,6 +56,7 @@ __all__ = [
     "Audio",
     "BenchResult",
     "Decisions",
+    "Device",
     "Engine",
     "Event",
     "Evidence",
@@ -68,6 +71,7 @@ __all__ = [
     "InputSpec",
     "LineCrossed",
     "Lineage",
+    "Offer",
     "OperatingPoint",
     "OutputSpec",
     "Outputs",
@@ -75,10 +79,12 @@ __all__ = [
     "Precision",
     "Release",
     "Report",
+    "ReportSignature",
     "Rollout",
     "RunReport",
     "Shapes",
     "Signal",
+    "SignedReport",
     "Skipped",
     "Task",
     "TensorrtAttestation",
@@ -97,6 +103,7 @@ __all__ = [
     "features_picture",
     "file_digest",
     "iou_matrix",
+    "offered",
     "placement",
     "preprocess",
     "read",

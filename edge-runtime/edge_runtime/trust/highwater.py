@@ -5,8 +5,9 @@ and accepts expired metadata after its clock was set back. The marks kept here c
 
 - the version of a role never falls, unless its delegator has given it other keys (the one way
   in which TUF lets a version number start again, after a compromise);
-- the sequence of a model's release never falls, and one sequence never names two releases;
-  going back to older weights is a new release with a higher sequence, signed as such;
+- the edition of a model's rollout and its floor never fall, and one sequence never names two
+  releases; a release older than one already seen is believed only from a rollout that knows of
+  that newer one (`Rollout.known`), so that going back is always meant, and never below the floor;
 - the clock never stands before the latest moment at which a whole chain of metadata verified
   unexpired. A clock that runs ahead raises that moment by at most the life of the shortest-lived
   role, because nothing verifies beyond it.
@@ -42,11 +43,13 @@ class RoleMark(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelMark(Struct, frozen=True, forbid_unknown_fields=True):
-    """A model's highest release sequence, which release that was, and the floor set for it."""
+    """A model's highest release sequence, which release that was, its floor, and the highest
+    edition of its rollout."""
 
     sequence: _Count = 0
     release: str = ""
     floor: _Count = 0
+    edition: _Count = 0
 
 
 class Marks(Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,33 +97,45 @@ def raise_roles(marks: Marks, found: Mapping[str, RoleMark], now: float) -> Mark
     )
 
 
-def raise_floor(marks: Marks, model: str, floor: int) -> Marks:
-    """The marks after a signed rollout of `model` set a floor; a floor never falls."""
+def raise_rollout(marks: Marks, model: str, edition: int, floor: int) -> Marks:
+    """The marks after a signed rollout of `model`; a floor never falls.
+
+    Raises TrustError when its edition lies below one already seen.
+    """
     seen = marks.models.get(model, ModelMark())
-    mark = msgspec.structs.replace(seen, floor=max(seen.floor, floor))
+    if edition < seen.edition:
+        raise TrustError(
+            f"edition {edition} of the rollout of {model} is offered, but edition {seen.edition} "
+            "was seen here before; an old rollout is being replayed"
+        )
+    mark = msgspec.structs.replace(seen, edition=edition, floor=max(seen.floor, floor))
     return msgspec.structs.replace(marks, models={**marks.models, model: mark})
 
 
-def raise_model(marks: Marks, model: str, sequence: int, release: str) -> Marks:
+def raise_model(marks: Marks, model: str, sequence: int, release: str, known: int = 0) -> Marks:
     """The marks after a signed rollout offered `release` of `model` at `sequence`.
 
-    Raises TrustError when the sequence lies below the floor or below one already seen, or names
-    another release than before.
+    `known` is the highest sequence that the rollout speaks of. Raises TrustError when the
+    sequence lies below the floor, or below one already seen that the rollout does not know of, or
+    names another release than before.
     """
     seen = marks.models.get(model, ModelMark())
     if sequence < seen.floor:
         raise TrustError(f"{model} is offered at sequence {sequence}, below the floor {seen.floor}")
-    if sequence < seen.sequence:
+    if max(sequence, known) < seen.sequence:
         raise TrustError(
-            f"{model} is offered at sequence {sequence}, but {seen.sequence} was seen here "
-            "before; to go back, publish the older weights under a higher sequence"
+            f"{model} is offered at sequence {sequence}, but {seen.sequence} was seen here before, "
+            "which its rollout does not take back; to go back, sign it by `edgefactory rollout "
+            "rollback`, or publish the older weights under a higher sequence"
         )
     if sequence == seen.sequence and seen.release not in {"", release}:
         raise TrustError(
             f"{model} sequence {sequence} names release {release[:12]}…, but named "
             f"{seen.release[:12]}… before"
         )
-    mark = ModelMark(sequence, release, seen.floor)
+    if sequence < seen.sequence:
+        return marks
+    mark = msgspec.structs.replace(seen, sequence=sequence, release=release)
     return msgspec.structs.replace(marks, models={**marks.models, model: mark})
 
 
