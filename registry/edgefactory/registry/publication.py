@@ -27,6 +27,7 @@ from edgefactory.registry.files import (
 from edgefactory.registry.gate import BLOBS, MAX_RELEASE_BYTES, RELEASE_FILE, Verdict, refuse
 from edgefactory.registry.keys import APPROVERS, load_signer
 from edgefactory.registry.repository import commit, sign_rollout
+from edgefactory.registry.rollouts import documents, succession
 from edgefactory.registry.settings import RolloutSettings
 from edgefactory.registry.tree import RELEASES, ROLLOUT, Tree
 
@@ -120,7 +121,9 @@ def publish(
             changed[RELEASES] = _signed_request(tree, passed, keys, request, now)
         else:
             _require_rise(tree, passed.release, or_equal=True)
-        document = encode(_rollout(passed, rollout or RolloutSettings()))
+        before = documents.current(published, tree, passed.release.name)
+        wanted = _rollout(passed, rollout or RolloutSettings())
+        document = encode(succession.published(before, wanted, int(now.timestamp())))
         target = TargetFile.from_data(f"rollout/{passed.release.name}.json", document, ["sha256"])
         if tree.rollout.signed.targets.get(target.path) != target:
             changed[ROLLOUT] = trees.next_version(tree.rollout, ROLLOUT, now)
