@@ -6,46 +6,16 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.cli import main
-from edge_runtime.contract import digest
 from edge_runtime.errors import TrustError
 from edge_runtime.state import State
 from edge_runtime.update import Wish, once
-from edgefactory.registry import (
-    Finding,
-    RolloutSettings,
-    Verdict,
-    create_keys,
-    init_repository,
-    publish,
-    write_verdict,
-)
+from edgefactory.registry import RolloutSettings
 
-from .models import Built, build
+from .factory import Registry
+from .models import build
 from .serving import Server
 
 pytestmark = pytest.mark.component
-
-
-class Registry:
-    """The factory's registry behind `server`, with real keys and thresholds."""
-
-    def __init__(self, server: Server, folder: Path) -> None:
-        self.published, self.keys = server.folder, folder / "keys"
-        create_keys(self.keys)
-        self.root = init_repository(self.published, self.keys)
-        self._folder = folder
-
-    def publish(self, built: Built, rollout: RolloutSettings | None = None) -> None:
-        """Publish `built` as a release that the gate has passed."""
-        folder = self._folder / built.release.version
-        (folder / "blobs").mkdir(parents=True)
-        (folder / "release.json").write_bytes(built.data)
-        for sha256, data in built.blobs.items():
-            (folder / "blobs" / sha256).write_bytes(data)
-        finding = Finding("bound_to_bytes", "release", None, "every file", True)
-        verdict = Verdict("verdict/1", digest(built.data), "0" * 64, True, (finding,))
-        write_verdict(verdict, folder / "verdict.json")
-        publish(folder, folder / "verdict.json", self.keys, self.published, rollout)
 
 
 @pytest.fixture

@@ -34,12 +34,18 @@ from edgefactory.pipelines.commands import (
     label_serve,
     label_status,
     parity,
+    promote,
     prove,
     recipe,
     release_build,
     release_publish,
     release_verify,
     report,
+    rollout_floor,
+    rollout_pause,
+    rollout_resume,
+    rollout_rollback,
+    rollout_status,
     snapshot,
     specialise,
     train,
@@ -75,6 +81,7 @@ TOP: Mapping[str, Command] = {
     "parity": parity,
     "bench": bench,
     "gate": gate,
+    "promote": promote,
     "report": report,
     "doctor": doctor,
 }
@@ -114,6 +121,16 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Command]]] = {
     "release": (
         "build, publish and verify releases",
         {"build": release_build, "publish": release_publish, "verify": release_verify},
+    ),
+    "rollout": (
+        "how releases reach the sites: pause, resume, take back, look",
+        {
+            "status": rollout_status,
+            "pause": rollout_pause,
+            "resume": rollout_resume,
+            "rollback": rollout_rollback,
+            "floor": rollout_floor,
+        },
     ),
     "branch": (
         "install the slim runtime and run a branch",

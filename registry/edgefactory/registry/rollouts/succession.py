@@ -184,7 +184,7 @@ def floor_raised(previous: Rollout, floor: int, now: int) -> Rollout:
     """
     if floor < previous.floor:
         raise InputError(f"the floor of {previous.model} is {previous.floor}; it never falls")
-    lowest = previous.base or previous.offer
+    lowest = previous.offer if complete(previous) else previous.base or previous.offer
     if floor > lowest.sequence:
         raise InputError(
             f"sites of {previous.model} are told to run sequence {lowest.sequence}, which a floor "
@@ -220,6 +220,8 @@ def _widens(before: Rollout, after: Rollout) -> bool:
 
 
 def _refuse_narrower(before: Rollout, after: Rollout) -> None:
+    if reach(before) == NOWHERE:
+        return
     narrower = reach(after) < reach(before) or any(
         new and not (old and set(old) <= set(new))
         for old, new in (
