@@ -119,7 +119,15 @@ def test_the_table_shows_each_rollout(factory: Path, capfd: pytest.CaptureFixtur
     capfd.readouterr()
     assert main(["rollout", "status", "--rings", "rings.yaml"]) == 0
     out = capfd.readouterr().out
-    for text in ("door", "0.2.0 over 0.1.0", "lab paused", "pilot", "1 rollouts, 1 of them paused"):
+    for text in (
+        "door",
+        "0.2.0",
+        "0.1.0",
+        "door waits: it is paused",
+        "lab paused",
+        "pilot",
+        "1 rollouts, 1 of them paused",
+    ):
         assert text in out
 
 
