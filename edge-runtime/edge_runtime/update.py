@@ -4,14 +4,14 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from edge_runtime import engines, proof
 from edge_runtime.contract import Engine, FileRef, Release, Rollout, Variant, offered, takes_part
 from edge_runtime.enrolment import trusted_root
-from edge_runtime.errors import EdgeRuntimeError, RefusedError
+from edge_runtime.errors import EdgeRuntimeError, RefusedError, TrustError
 from edge_runtime.hardware import hardware_classes
 from edge_runtime.outbox import Heard, write_report
 from edge_runtime.running import Progress
@@ -19,6 +19,9 @@ from edge_runtime.state import Site, State
 from edge_runtime.store import Journal, ModelSlots, Slot, load_journal, save_journal
 from edge_runtime.store.slots import failed, flip
 from edge_runtime.trust import Http, fetch_blob, highwater
+
+if TYPE_CHECKING:
+    from edge_runtime.trust.metadata import Catalogue
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +153,10 @@ class _Updating:
         catalogue.refresh()
         marks = highwater.save(self._state.trust, catalogue.marks)
         rollout = catalogue.rollout(self._wish.model)
-        marks = highwater.raise_rollout(marks, rollout.model, rollout.edition, rollout.floor)
+        marks = highwater.raise_edition(marks, rollout.model, rollout.edition)
+        if rollout.floor > marks.models[rollout.model].floor:
+            self._check_floor(catalogue, rollout)
+            marks = highwater.raise_floor(marks, rollout.model, rollout.floor)
         marks = highwater.save(self._state.trust, marks)
         active = load_journal(self._state.journal).of(self._wish.model).active
         offer = offered(rollout, self._takes_part(rollout), active.sequence if active else None)
@@ -163,6 +169,18 @@ class _Updating:
         )
         highwater.save(self._state.trust, marks)
         return rollout, release, self._contents.put(data)
+
+    def _check_floor(self, catalogue: "Catalogue", rollout: Rollout) -> None:
+        """Raise TrustError unless the floor stands on a release that was signed.
+
+        A floor never falls, so whoever stole the rollout key could forbid every model for ever.
+        """
+        release, _ = catalogue.release(rollout.model, rollout.offer)
+        if rollout.floor > release.sequence:
+            raise TrustError(
+                f"the rollout of {rollout.model} sets a floor of {rollout.floor}, above its own "
+                f"release {release.sequence}"
+            )
 
     def _paused(self, rollout: Rollout) -> bool:
         return rollout.paused and self._takes_part(rollout)

@@ -57,8 +57,8 @@ def test_sequences_and_floors_never_fall() -> None:
         highwater.raise_model(marks, "cctv", 2, "b")
     with pytest.raises(TrustError, match="named a… before"):
         highwater.raise_model(marks, "cctv", 3, "b")
-    raised = highwater.raise_rollout(marks, "cctv", 1, 5)
-    assert highwater.raise_rollout(raised, "cctv", 1, 1) == raised
+    raised = highwater.raise_floor(marks, "cctv", 5)
+    assert highwater.raise_floor(raised, "cctv", 1) == raised
     with pytest.raises(TrustError, match="below the floor 5"):
         highwater.raise_model(raised, "cctv", 4, "b")
 
@@ -70,7 +70,7 @@ def test_going_back_takes_a_rollout_that_knows_what_it_takes_back() -> None:
     back = highwater.raise_model(marks, "cctv", 1, "a", known=3)
     assert back == marks  # what was seen stays seen
     with pytest.raises(TrustError, match="below the floor 2"):
-        highwater.raise_model(highwater.raise_rollout(marks, "cctv", 1, 2), "cctv", 1, "a", known=3)
+        highwater.raise_model(highwater.raise_floor(marks, "cctv", 2), "cctv", 1, "a", known=3)
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=20))
@@ -79,9 +79,19 @@ def test_an_edition_never_falls(editions: list[int]) -> None:
     for edition in editions:
         if edition < highest:
             with pytest.raises(TrustError, match="old rollout is being replayed"):
-                highwater.raise_rollout(marks, "cctv", edition, 0)
+                highwater.raise_edition(marks, "cctv", edition)
         else:
-            marks, highest = highwater.raise_rollout(marks, "cctv", edition, 0), edition
+            marks, highest = highwater.raise_edition(marks, "cctv", edition), edition
+
+
+def test_new_keys_of_the_rollout_role_let_editions_start_again() -> None:
+    """Whoever had stolen the old key may have signed an edition that nobody can follow."""
+    old = Marks(roles={"rollout": RoleMark(3, "stolen")})
+    far = highwater.raise_edition(old, "cctv", 2**60)
+    with pytest.raises(TrustError, match="old rollout"):
+        highwater.raise_edition(far, "cctv", 9)
+    rotated = highwater.raise_roles(far, {"rollout": RoleMark(1, "new")}, NOW)
+    assert highwater.raise_edition(rotated, "cctv", 9).models["cctv"].edition == 9
 
 
 @pytest.mark.parametrize("damage", [b"", b"\0" * 200, b"{}", b'{"sha256": "0", "marks": {}}'])

@@ -177,6 +177,15 @@ def test_attack_an_old_rollout_under_new_metadata_is_refused(site: Site) -> None
     assert _running(site.state) == 2
 
 
+@pytest.mark.parametrize("sequence", [2, 99])
+def test_attack_a_floor_above_what_was_signed_stops_nothing(site: Site, sequence: int) -> None:
+    """A stolen rollout key cannot forbid a model for ever."""
+    with pytest.raises(TrustError, match=r"above its own release 2|rollout names sequence 99"):
+        site.told(REPLACE(site.two, sequence=sequence, bound=0, floor=99, edition=3))
+    active(site.state, "squares")
+    assert site.told(REPLACE(site.two, bound=16384, edition=4, floor=2)).sequence == 2
+
+
 def test_a_meant_downgrade_is_followed_and_the_next_release_too(site: Site) -> None:
     site.told(REPLACE(site.two, bound=16384, edition=3))
     back = site.told(REPLACE(site.one, edition=4, withdrawn=2))

@@ -5,9 +5,9 @@ and accepts expired metadata after its clock was set back. The marks kept here c
 
 - the version of a role never falls, unless its delegator has given it other keys (the one way
   in which TUF lets a version number start again, after a compromise);
-- the edition of a model's rollout and its floor never fall, and one sequence never names two
-  releases; a release older than one already seen is believed only from a rollout that knows of
-  that newer one (`Rollout.known`), so that going back is always meant, and never below the floor;
+- the edition of a model's rollout never falls under the same keys, and its floor never at all;
+- one sequence never names two releases, and a release older than one already seen is believed only
+  from a rollout that knows of that newer one (`Rollout.known`): going back is always meant;
 - the clock never stands before the latest moment at which a whole chain of metadata verified
   unexpired. A clock that runs ahead raises that moment by at most the life of the shortest-lived
   role, because nothing verifies beyond it.
@@ -31,6 +31,8 @@ from edge_runtime.errors import EdgeRuntimeError, TrustError
 CLOCK_TOLERANCE_S = 300.0
 MAX_MARKS_BYTES = 1024 * 1024
 
+ROLLOUT = "rollout"  # the role's name
+
 _COPIES = ("marks.a.json", "marks.b.json")
 _Count = Annotated[int, Meta(ge=0)]
 
@@ -44,12 +46,13 @@ class RoleMark(Struct, frozen=True, forbid_unknown_fields=True):
 
 class ModelMark(Struct, frozen=True, forbid_unknown_fields=True):
     """A model's highest release sequence, which release that was, its floor, and the highest
-    edition of its rollout."""
+    edition of its rollout, under the key set `edition_keys` of the role."""
 
     sequence: _Count = 0
     release: str = ""
     floor: _Count = 0
     edition: _Count = 0
+    edition_keys: str = ""
 
 
 class Marks(Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,18 +100,27 @@ def raise_roles(marks: Marks, found: Mapping[str, RoleMark], now: float) -> Mark
     )
 
 
-def raise_rollout(marks: Marks, model: str, edition: int, floor: int) -> Marks:
-    """The marks after a signed rollout of `model`; a floor never falls.
+def raise_edition(marks: Marks, model: str, edition: int) -> Marks:
+    """The marks after a signed rollout of `model`.
 
-    Raises TrustError when its edition lies below one already seen.
+    Raises TrustError when its edition lies below one seen under the same keys of its role.
     """
     seen = marks.models.get(model, ModelMark())
-    if edition < seen.edition:
+    role = marks.roles.get(ROLLOUT)
+    keys = role.keys if role is not None else ""
+    if edition < seen.edition and keys == seen.edition_keys:
         raise TrustError(
             f"edition {edition} of the rollout of {model} is offered, but edition {seen.edition} "
             "was seen here before; an old rollout is being replayed"
         )
-    mark = msgspec.structs.replace(seen, edition=edition, floor=max(seen.floor, floor))
+    mark = msgspec.structs.replace(seen, edition=edition, edition_keys=keys)
+    return msgspec.structs.replace(marks, models={**marks.models, model: mark})
+
+
+def raise_floor(marks: Marks, model: str, floor: int) -> Marks:
+    """The marks after a signed rollout of `model` set a floor; a floor never falls."""
+    seen = marks.models.get(model, ModelMark())
+    mark = msgspec.structs.replace(seen, floor=max(seen.floor, floor))
     return msgspec.structs.replace(marks, models={**marks.models, model: mark})
 
 

@@ -221,6 +221,8 @@ def test_going_back_and_forth(place: Place, rings: Rings) -> None:
     promote(place, to("lab"), rings)
     back = rollback(place, MODEL, None)
     assert (back.version, back.rollout.sequence, back.rollout.withdrawn) == ("0.1.0", 1, 2)
+    with pytest.raises(GateError, match="was taken back; name a ring"):
+        promote(place, to("next"), rings)  # as cron goes on to ask
     again = promote(place, to("lab"), rings)
     assert (again.changed, again.rollout.sequence, again.rollout.withdrawn) == (True, 2, 2)
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from edge_runtime.contract import Rollout
+from edge_runtime.contract import Offer, Rollout
+from edgefactory.datasets.errors import GateError
 from edgefactory.registry import tree as trees
 from edgefactory.registry.files import locked
 from edgefactory.registry.rollouts import documents, sources, succession
@@ -78,6 +79,7 @@ def promote(
         previous = documents.current(place.published, tree, goal.model)
         offer = documents.signed_release(tree, goal.model, goal.version)
         same = previous if previous is not None and previous.release == offer.release else None
+        _refuse_again(goal, previous, offer)
         ring = _ring(goal, rings, same)
         kept = succession.where_of(same) if same else Where()
         aim = (rings, ring, kept if goal.where is None else goal.where)
@@ -169,6 +171,16 @@ def _change(
         if after != before:
             documents.write(place.published, place.keys, tree, after, now)
         return Step(after != before, after, documents.version_of(tree, after.offer))
+
+
+def _refuse_again(goal: Goal, previous: Rollout | None, offer: Offer) -> None:
+    """`next`, which cron may ask for, does not begin anew with what somebody took back."""
+    if previous is None or goal.ring != NEXT or offer.release == previous.release:
+        return
+    if offer.sequence <= previous.withdrawn:
+        raise GateError(
+            f"{goal.model} {goal.version} was taken back; name a ring to begin with it anew"
+        )
 
 
 def _ring(goal: Goal, rings: Rings, same: Rollout | None) -> Ring:

@@ -9,7 +9,6 @@ Pure. A report is refused by name:
 - `replayed`   a newer one of this site was heard before, or its number was used for another one
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -71,23 +70,26 @@ def hear(
     """The newest report on `model` of each site in `found` (where it lay, its bytes).
 
     `window` is (oldest, now), seconds since 1970. Older reports of a site that lie beside its
-    newest are left alone: an outbox holds several.
+    newest are left alone: an outbox holds several. Quickest when the newest come first.
     """
     refused: list[Refused] = []
-    by_site: dict[str, list[_Candidate]] = defaultdict(list)
+    newest: dict[str, _Candidate] = {}
     for source, data in found:
         candidate = _parsed(source, data, devices, refused)
-        if candidate is not None and candidate.report.model == model:
-            by_site[candidate.report.site].append(candidate)
-    reports, sites = {}, dict(ledger.sites)
-    for site, candidates in sorted(by_site.items()):
-        before = ledger.sites.get(site, {})
-        newest = _newest(candidates, devices[site], refused)
-        if newest is None or not _counts(newest, before.get(model), window, refused):
+        if candidate is None or candidate.report.model != model:
             continue
-        reports[site] = newest.report
-        last = LastHeard(newest.report.counter, newest.sha256)
-        sites[site] = {**before, model: last}
+        site, counter = candidate.report.site, candidate.report.counter
+        if site in newest and counter <= newest[site].report.counter:
+            continue
+        if _genuine(candidate, devices[site], refused):
+            newest[site] = candidate
+    reports, sites = {}, dict(ledger.sites)
+    for site, candidate in sorted(newest.items()):
+        before = ledger.sites.get(site, {})
+        if _counts(candidate, before.get(model), window, refused):
+            reports[site] = candidate.report
+            last = LastHeard(candidate.report.counter, candidate.sha256)
+            sites[site] = {**before, model: last}
     return Hearing(reports, tuple(refused), Ledger("heard/1", sites))
 
 
@@ -114,38 +116,37 @@ def _parsed(
     return _Candidate(source, signed, report, digest(signed.payload))
 
 
-def _newest(
-    candidates: list[_Candidate], device: Device, refused: list[Refused]
-) -> _Candidate | None:
-    """The candidate with the highest counter whose signature verifies."""
-    for candidate in sorted(candidates, key=lambda c: c.report.counter, reverse=True):
-        try:
-            verify(candidate.signed, device.key)
-        except RuntimeTrustError as error:
-            refused.append(Refused(candidate.source, "forged", str(error)))
-            continue
-        return candidate
-    return None
+def _genuine(candidate: _Candidate, device: Device, refused: list[Refused]) -> bool:
+    try:
+        verify(candidate.signed, device.key)
+    except RuntimeTrustError as error:
+        refused.append(Refused(candidate.source, "forged", str(error)))
+        return False
+    return True
 
 
 def _counts(
-    newest: _Candidate,
+    candidate: _Candidate,
     before: LastHeard | None,
     window: tuple[float, float],
     refused: list[Refused],
 ) -> bool:
-    report, (oldest, now) = newest.report, window
+    report, (oldest, now) = candidate.report, window
     if before is not None and report.counter < before.counter:
         text = f"number {report.counter} of {report.site}, after {before.counter} was heard"
-        refused.append(Refused(newest.source, "replayed", text))
+        refused.append(Refused(candidate.source, "replayed", text))
         return False
-    if before is not None and report.counter == before.counter and newest.sha256 != before.sha256:
+    if (
+        before is not None
+        and report.counter == before.counter
+        and candidate.sha256 != before.sha256
+    ):
         text = f"number {report.counter} of {report.site} was heard with other contents"
-        refused.append(Refused(newest.source, "replayed", text))
+        refused.append(Refused(candidate.source, "replayed", text))
         return False
     if not oldest <= report.time <= now + FUTURE_S:
         age = (now - report.time) / 3600
         text = f"{age:.1f} h old" if age > 0 else f"from {-age:.1f} h ahead"
-        refused.append(Refused(newest.source, "stale", f"of {report.site}, {text}"))
+        refused.append(Refused(candidate.source, "stale", f"of {report.site}, {text}"))
         return False
     return True

@@ -55,7 +55,8 @@ def read_reports(where: str) -> Iterator[tuple[str, bytes]]:
     folder = Path(where)
     if not folder.is_dir():
         raise MissingError(f"{folder} is neither a folder of reports nor an http(s) URL")
-    for number, path in enumerate(sorted(folder.rglob(REPORT_FILES))):
+    files = (path for path in folder.rglob(REPORT_FILES) if path.is_file())
+    for number, path in enumerate(sorted(files, reverse=True)):  # of each site the newest first
         if number >= MAX_REPORTS:
             raise InputError(f"{folder} holds more than {MAX_REPORTS} reports; clear old ones away")
         with path.open("rb") as file:
