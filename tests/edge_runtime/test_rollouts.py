@@ -326,3 +326,48 @@ def test_from_the_lab_to_everybody_and_back(server: Server, tmp_path: Path) -> N
     _once(state)
     with pytest.raises(InputError, match="below the floor 2"):
         rollback(place, "squares", "1.0.0")
+
+
+def test_attack_forged_and_replayed_reports_of_a_real_site_widen_nothing(
+    server: Server, tmp_path: Path
+) -> None:
+    """The site ran release 2 well, then failed; somebody on the way prefers the former."""
+    registry = Registry(server, tmp_path / "factory")
+    state = State(tmp_path / "site")
+    enroll(state, Enrolment(server.url, "branch-0001", "north", registry.root.read_bytes()))
+    (tmp_path / "devices").mkdir()
+    (tmp_path / "devices" / "1.json").write_bytes(state.device_file.read_bytes())
+    (tmp_path / "rings.yaml").write_text(RINGS)
+    rings = read_rings(tmp_path / "rings.yaml")
+    place = Place(registry.published, registry.keys)
+    on_the_way = tmp_path / "reports"
+    on_the_way.mkdir()
+    witnesses = Witnesses(str(on_the_way), tmp_path / "devices")
+    goal = Goal("squares", "2.0.0", "next")
+
+    registry.publish(build(2), RolloutSettings(bound=0))
+    assert promote(place, goal, rings).rollout.ring == "lab"
+    assert _once(state).outcome == "activated"
+    (good,) = state.outbox.iterdir()
+    model = active(state, None).release.variants[0].files["model.onnx"]
+    state.contents.path(model).write_bytes(b"x" * model.bytes)
+    server.answers[f"/blobs/{model.sha256}"] = lambda handler: handler.reply(503, b"")
+    with pytest.raises(MissingError):
+        _once(state)
+    bad = max(state.outbox.iterdir())
+
+    signed = read(bad, SignedReport)
+    forged = signed.payload.replace(b'"failing"', b'"ok"').replace(b'"failed"', b'"active"')
+    (on_the_way / bad.name).write_bytes(encode(REPLACE(signed, payload=forged)))
+    step = promote(place, goal, rings, witnesses)
+    assert ([r.why for r in step.refused], step.changed) == (["forged"], False)
+
+    (on_the_way / bad.name).write_bytes(bad.read_bytes())
+    step = promote(place, goal, rings, witnesses)
+    assert step.standing is not None
+    assert (step.standing.failed, step.changed) == (1, False)
+
+    (on_the_way / bad.name).unlink()
+    (on_the_way / good.name).write_bytes(good.read_bytes())
+    step = promote(place, goal, rings, witnesses)
+    assert ([r.why for r in step.refused], step.changed) == (["replayed"], False)
