@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from edge_runtime.contract import Offer, Rollout
+from edge_runtime.contract import Offer, Rollout, offered
 from edge_runtime.contract.rings import BUCKETS
 from edgefactory.datasets.errors import GateError, InputError, MissingError
 from edgefactory.registry.rollouts import EXAMPLE, Where, read_rings, succession
@@ -123,6 +123,29 @@ def test_going_back_stops_at_the_floor_and_needs_something_older() -> None:
         succession.rolled_back(three, offer(4), NOW)
     with pytest.raises(MissingError, match="--to VERSION"):
         succession.rolled_back(promoted(None, 2, "lab"), None, NOW)
+
+
+def test_going_back_gives_nobody_what_had_not_reached_everybody() -> None:
+    three = promoted(promoted(ALL_ONE, 2, "lab"), 3, "lab")
+    with pytest.raises(InputError, match="had never reached every site, as 1 had"):
+        succession.rolled_back(three, offer(2), NOW)
+    north = Where(regions=("north",))
+    two = promoted(promoted(None, 1, 100, north), 2, 10, north)
+    back = succession.rolled_back(two, offer(1), NOW)
+    assert (back.bound, back.sites, back.withdrawn, back.ring) == (0, (), 2, "back")
+    assert [o and o.sequence for o in (offered(back, False, n) for n in (None, 1, 2))] == [
+        *(None, None),
+        1,
+    ]
+    assert succession.rolled_back(back, offer(1), NOW) is back
+    assert succession.needs(RINGS, back, promoted(back, 1, "lab", north)) is None
+
+
+def test_going_back_below_the_base_reaches_everybody() -> None:
+    two = promoted(promoted(promoted(ALL_ONE, 2, 10), 2, 100), 3, "lab")
+    assert two.base == offer(2)
+    back = succession.rolled_back(two, offer(1), NOW)
+    assert (back.sequence, back.bound, back.base, back.withdrawn) == (1, BUCKETS, None, 3)
 
 
 def test_the_floor_never_falls_nor_stops_what_sites_are_told_to_run() -> None:

@@ -1,7 +1,9 @@
-"""Take a release back: all sites go to an earlier signed release, at once.
+"""Take a release back: sites go to an earlier signed release, at once.
 
-Without --to it is the release that had reached every site before this rollout began. Never below
-the floor: older weights can then only come back as a new release. Twice changes nothing.
+Without --to it is the base: the release that had reached every site before this rollout began, and
+all sites go back to it. Where there is no base, --to names a release, and only sites that run
+something newer go back. Never below the floor: older weights can then only come back as a new
+release. Twice changes nothing.
 """
 
 from argparse import ArgumentParser, Namespace

@@ -26,6 +26,8 @@ from edgefactory.registry.rollouts.rings import (
     reach_of,
 )
 
+BACK = "back"  # the ring of a rollout that only takes something back
+
 
 @dataclass(frozen=True)
 class Where:
@@ -135,44 +137,39 @@ def resumed(previous: Rollout, now: int) -> Rollout:
 
 
 def rolled_back(previous: Rollout, to: Offer | None, now: int) -> Rollout:
-    """What follows when sites shall go back to `to`, or to the base: all of them, at once.
+    """What follows when sites shall go back, to `to` or to the base, at once.
 
-    Raises MissingError when there is no base, InputError when `to` is not older or lies below the
-    floor.
+    To the base, or below it, go all sites: it had reached them all. Where there is no base, only
+    those that run something newer than `to`, since nobody has seen how it does elsewhere.
+    Raises MissingError when there is no base, InputError when `to` is not older, is newer than
+    the base, or lies below the floor.
     """
-    if to is None and previous.base is None and previous.withdrawn > previous.sequence:
-        return previous  # it has gone back already
-    back = to or previous.base
+    base = previous.base
+    went_back = previous.withdrawn > previous.sequence
+    if went_back and (to.release == previous.release if to is not None else base is None):
+        return previous
+    back = to or base
     if back is None:
         raise MissingError(
             f"no release of {previous.model} had reached every site before; say which one "
             "sites shall go back to, by --to VERSION"
         )
-    if back.release == previous.release and previous.withdrawn > previous.sequence:
-        return previous
-    if back.sequence >= previous.sequence:
-        raise InputError(
-            f"sequence {back.sequence} of {previous.model} is not older than {previous.sequence}, "
-            "which is rolled out"
-        )
-    if back.sequence < previous.floor:
-        raise InputError(
-            f"sequence {back.sequence} of {previous.model} lies below the floor "
-            f"{previous.floor}, which no site goes under; "
-            "publish the older weights as a new release"
-        )
-    from_base = back == previous.base
+    _refuse_back(previous, back)
+    everybody = base is not None
+    where = Where() if everybody else where_of(previous)
     wanted = replace(
         previous,
         sequence=back.sequence,
         release=back.release,
         release_path=back.release_path,
-        bound=BUCKETS,
+        bound=BUCKETS if everybody else 0,
         sites=(),
+        hardware=where.hardware,
+        regions=where.regions,
+        only=where.only,
         paused=False,
-        ring="100%",
+        ring="100%" if everybody else BACK,
         withdrawn=max(previous.withdrawn, previous.sequence),
-        **({"hardware": (), "regions": (), "only": ()} if from_base else {}),
     )
     return _following(previous, wanted, now)
 
@@ -217,6 +214,22 @@ def _widens(before: Rollout, after: Rollout) -> bool:
     """Whether a site may take part in `after` that did not in `before`."""
     joins = after.bound < BUCKETS and not set(after.sites) <= set(before.sites)
     return joins or after.bound > before.bound or where_of(after) != where_of(before)
+
+
+def _refuse_back(previous: Rollout, back: Offer) -> None:
+    name = f"sequence {back.sequence} of {previous.model}"
+    if back.sequence >= previous.sequence:
+        raise InputError(f"{name} is not older than {previous.sequence}, which is rolled out")
+    if back.sequence < previous.floor:
+        raise InputError(
+            f"{name} lies below the floor {previous.floor}, which no site goes under; "
+            "publish the older weights as a new release"
+        )
+    if previous.base is not None and back.sequence > previous.base.sequence:
+        raise InputError(
+            f"{name} had never reached every site, as {previous.base.sequence} had; go back to "
+            "that one, then promote from the lab on"
+        )
 
 
 def _refuse_narrower(before: Rollout, after: Rollout) -> None:
