@@ -63,7 +63,7 @@ def witnesses_of(args: Namespace) -> "Witnesses | None":
     return Witnesses(args.reports, Path(args.devices)) if args.reports is not None else None
 
 
-def where_of(texts: list[str] | None) -> "Where | None":
+def parse_where(texts: list[str] | None) -> "Where | None":
     """The filters of `--where hw_class=cpu,region=north,region=south,site=branch-0001`.
 
     None without the option, no filter at all for `everywhere`. Raises InputError.

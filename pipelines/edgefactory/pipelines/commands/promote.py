@@ -14,9 +14,9 @@ from edgefactory.pipelines.outcome import Outcome
 from edgefactory.pipelines.rolling import (
     add_place,
     add_witnesses,
+    parse_where,
     place_of,
     told,
-    where_of,
     witnesses_of,
 )
 from edgefactory.pipelines.screen import Screen
@@ -49,7 +49,7 @@ def run(args: Namespace, screen: Screen) -> Outcome:
     from edgefactory.registry.rollouts import Goal, parse_name, promote, read_rings
 
     model, version = parse_name(args.release)
-    goal = Goal(model, version, args.ring, where_of(args.where))
+    goal = Goal(model, version, args.ring, parse_where(args.where))
     witnesses = witnesses_of(args)
     step = promote(place_of(args), goal, read_rings(Path(args.rings)), witnesses)
     return told(step, "rolls out", screen)
