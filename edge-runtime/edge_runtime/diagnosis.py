@@ -9,10 +9,10 @@ from msgspec import Struct
 
 from edge_runtime import durable, engines
 from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.hardware import hardware_classes
 from edge_runtime.state import State
 from edge_runtime.store import load_journal
 from edge_runtime.trust import highwater
-from edge_runtime.update import hardware_classes
 
 
 class Check(Struct, frozen=True):

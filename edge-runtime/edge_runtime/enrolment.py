@@ -1,16 +1,15 @@
 """A box becomes a site: root of trust, identity, device key, first high-water marks."""
 
-import os
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from edge_runtime import durable
-from edge_runtime.contract import decode, digest, encode
+from edge_runtime.contract import Device, decode, digest, encode
+from edge_runtime.contract.sealing import public_hex
+from edge_runtime.device import ensure_device_key
 from edge_runtime.errors import ContractError, InputError, MissingError, TrustError
+from edge_runtime.hardware import hardware_classes
 from edge_runtime.state import MAX_ROOT_BYTES, Site, State
 from edge_runtime.trust import Http, Marks, RoleMark, highwater
 
@@ -63,7 +62,7 @@ def enroll(state: State, enrolment: Enrolment) -> Site:
             region=enrolment.region,
             url=enrolment.url.rstrip("/"),
             root_sha256=digest(enrolment.root),
-            device_key=_device_key(state),
+            device_key=public_hex(ensure_device_key(state)),
         )
         try:
             site = decode(encode(site), Site, "the enrolment")  # the contract's bounds hold
@@ -73,6 +72,7 @@ def enroll(state: State, enrolment: Enrolment) -> Site:
             durable.make_folder(state.trust)
             highwater.save(state.trust, Marks(roles={"root": RoleMark(version, "")}))
         durable.write(state.root_file, enrolment.root)
+        durable.write(state.device_file, encode(_device(site)))
         durable.write(state.site_file, encode(site))
     return site
 
@@ -83,6 +83,10 @@ def trusted_root(state: State, site: Site) -> bytes:
     if digest(data) != site.root_sha256:
         raise TrustError(f"{state.root_file} is not the root this site was enrolled with")
     return data
+
+
+def _device(site: Site) -> Device:
+    return Device("device/1", site.site, site.region, hardware_classes(), site.device_key)
 
 
 def _known(state: State) -> Site | None:
@@ -96,26 +100,3 @@ def _check_url(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise InputError(f"--url {url!r} is not an http(s) URL")
-
-
-def _device_key(state: State) -> str:
-    """The device's public key in hex; the private one is made when there is none."""
-    try:
-        pem = durable.read(state.device_key, 4096, "the device key")
-        private = serialization.load_pem_private_key(pem, password=None)
-    except MissingError:
-        private = Ed25519PrivateKey.generate()
-        pem = private.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        durable.write(state.device_key, pem, mode=0o600)
-    except ValueError as error:
-        raise TrustError(f"{state.device_key} is not a private key: {error}") from error
-    if os.stat(state.device_key).st_mode & 0o077:  # noqa: PTH116 - mode bits only
-        raise TrustError(f"{state.device_key} can be read by others; set its mode to 0600")
-    raw = private.public_key().public_bytes(
-        serialization.Encoding.Raw, serialization.PublicFormat.Raw
-    )
-    return raw.hex()

@@ -53,6 +53,21 @@ class State:
         return self.folder / "device.pem"
 
     @property
+    def device_file(self) -> Path:
+        """Who this site is to the factory, with its public key: for whoever keeps the list."""
+        return self.folder / "device.json"
+
+    @property
+    def outbox(self) -> Path:
+        """Signed reports that wait to be fetched; the oldest give way."""
+        return self.folder / "outbox"
+
+    @property
+    def report_counter(self) -> Path:
+        """The counter of the last report."""
+        return self.folder / "report-counter"
+
+    @property
     def trust(self) -> Path:
         """The high-water marks."""
         return self.folder / "trust"

@@ -10,10 +10,11 @@ import msgspec
 from msgspec import Struct
 
 from edge_runtime import engines, proof
-from edge_runtime.contract import Engine, FileRef, Release, Rollout, Variant, takes_part
-from edge_runtime.engines import cuda
+from edge_runtime.contract import Engine, FileRef, Release, Rollout, Variant, offered, takes_part
 from edge_runtime.enrolment import trusted_root
-from edge_runtime.errors import EdgeRuntimeError, RefusedError
+from edge_runtime.errors import EdgeRuntimeError, RefusedError, TrustError
+from edge_runtime.hardware import hardware_classes
+from edge_runtime.outbox import Heard, write_report
 from edge_runtime.running import Progress
 from edge_runtime.state import Site, State
 from edge_runtime.store import Journal, ModelSlots, Slot, load_journal, save_journal
@@ -30,7 +31,7 @@ class Update(Struct, frozen=True):
     """What one update came to. `measured_ms` is this box's own timing of each tested variant."""
 
     model: str
-    outcome: Literal["activated", "current", "not-in-rollout"]
+    outcome: Literal["activated", "current", "not-in-rollout", "paused"]
     release: str
     sequence: int
     seconds: float
@@ -50,12 +51,6 @@ class Wish:
     threads: int = 1
 
 
-def hardware_classes() -> tuple[str, ...]:
-    """What this box is, in the words of `Variant.hardware`."""
-    card = cuda.capability()
-    return ("cpu", card) if card else ("cpu",)
-
-
 def once(
     state: State,
     wish: Wish,
@@ -72,11 +67,22 @@ def once(
     site = state.site()
     with state.lock():
         state.contents.prepare()
+        updating = _Updating(state, site, wish, progress, http or Http(), now)
         try:
-            return _Updating(state, site, wish, progress, http or Http(), now).run()
+            return updating.run()
         except EdgeRuntimeError as error:
             _note_failure(state, wish.model, error)
             raise
+        finally:
+            _report(state, site, wish.model, updating.heard, now())
+
+
+def _report(state: State, site: Site, model: str, heard: Heard, now: float) -> None:
+    """Leave a report, if that can be done: an update counts also where it cannot be told."""
+    try:
+        write_report(state, site, model, heard, now)
+    except EdgeRuntimeError as error:
+        log.error("no report was written: %s", error)  # noqa: TRY400 (one line, as everywhere)
 
 
 def _note_failure(state: State, model: str, error: EdgeRuntimeError) -> None:
@@ -111,13 +117,14 @@ class _Updating:
         self._contents = state.contents
         self._hardware = hardware_classes()
         self._start = time.perf_counter()
+        self.heard = Heard()
 
     def run(self) -> Update:
         rollout, release, ref = self._verified()
         if release is None or ref is None:
             return Update(
                 model=self._wish.model,
-                outcome="not-in-rollout",
+                outcome="paused" if self._paused(rollout) else "not-in-rollout",
                 release=rollout.release,
                 sequence=rollout.sequence,
                 seconds=self._seconds(),
@@ -151,15 +158,25 @@ class _Updating:
             self._save(catalogue, highwater.raise_block(catalogue.marks, block))
             self._leave(catalogue.marks)
         rollout = catalogue.rollout(self._wish.model)
-        self._save(catalogue, highwater.raise_floor(catalogue.marks, rollout.model, rollout.floor))
-        if not self._takes_part(rollout):
-            return rollout, None, None
-        release, data = catalogue.release(rollout)
         self._save(
-            catalogue,
-            highwater.raise_model(catalogue.marks, release.name, release.sequence, rollout.release),
+            catalogue, highwater.raise_edition(catalogue.marks, rollout.model, rollout.edition)
         )
-        against = catalogue.marks.models[release.name].against(release.sequence, rollout.release)
+        if rollout.floor > catalogue.marks.models[rollout.model].floor:
+            self._check_floor(catalogue, rollout)
+            self._save(
+                catalogue, highwater.raise_floor(catalogue.marks, rollout.model, rollout.floor)
+            )
+        active = load_journal(self._state.journal).of(self._wish.model).active
+        offer = offered(rollout, self._takes_part(rollout), active.sequence if active else None)
+        self.heard = Heard(rollout.edition, offer)
+        if offer is None:
+            return rollout, None, None
+        release, data = catalogue.release(rollout.model, offer)
+        marks = highwater.raise_model(
+            catalogue.marks, release.name, offer.sequence, offer.release, rollout.known
+        )
+        self._save(catalogue, marks)
+        against = marks.models[release.name].against(offer.sequence, offer.release)
         if against:
             raise RefusedError(f"{release.name} {release.version} may not run: {against}")
         return rollout, release, self._contents.put(data)
@@ -177,6 +194,21 @@ class _Updating:
         if left != slots:
             self._progress(0, 4, "leaving what is blocked")
             save_journal(self._state.journal, journal.with_model(model, left))
+
+    def _check_floor(self, catalogue: "Catalogue", rollout: Rollout) -> None:
+        """Raise TrustError unless the floor stands on a release that was signed.
+
+        A floor never falls, so whoever stole the rollout key could forbid every model for ever.
+        """
+        release, _ = catalogue.release(rollout.model, rollout.offer)
+        if rollout.floor > release.sequence:
+            raise TrustError(
+                f"the rollout of {rollout.model} sets a floor of {rollout.floor}, above its own "
+                f"release {release.sequence}"
+            )
+
+    def _paused(self, rollout: Rollout) -> bool:
+        return rollout.paused and self._takes_part(rollout)
 
     def _takes_part(self, rollout: Rollout) -> bool:
         site = self._site
@@ -208,7 +240,13 @@ class _Updating:
             raise _NoneLeftError(_none_left(release, failing), refused)
         best = proven[0].variant
         slot = Slot(
-            ref, release.version, release.sequence, best.name, best.engine, round(self._now(), 3)
+            ref,
+            release.version,
+            release.sequence,
+            best.name,
+            best.engine,
+            since=round(self._now(), 3),
+            ms=round(proven[0].milliseconds, 4),
         )
         slots = flip(journal.of(model), slot, refused)
         save_journal(self._state.journal, journal.with_model(model, slots))

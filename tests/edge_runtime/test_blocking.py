@@ -12,7 +12,9 @@ from edge_runtime.state import State
 from edge_runtime.store import ModelSlots, load_journal
 from edge_runtime.trust import Http, highwater
 from edge_runtime.update import Wish, once
+from edgefactory.datasets import errors as factory_errors
 from edgefactory.registry import Ban, RolloutSettings
+from edgefactory.registry.rollouts import Goal, Place, promote, read_rings, rings, rollback
 
 from .registering import Registry, built
 
@@ -51,6 +53,17 @@ def test_a_blocked_release_is_never_activated(registry: Registry, site: State) -
         update(site)
     assert slots(site).active is None
     assert WHY in slots(site).reason
+
+
+def test_a_blocked_release_is_not_rolled_out_again(registry: Registry, running: State) -> None:
+    blocked = "releases/squares/1.0.0/release.json may not run: blocked"
+    place = Place(registry.published, registry.keys)
+    block(registry, 1)
+    with pytest.raises(factory_errors.TrustError, match=blocked):
+        rollback(place, "squares", "1.0.0")
+    with pytest.raises(factory_errors.TrustError, match=blocked):
+        promote(place, Goal("squares", "1.0.0", "lab"), read_rings(rings.EXAMPLE))
+    assert update(running) == "current"
 
 
 def test_an_active_release_that_is_blocked_is_left_for_a_newer_one(

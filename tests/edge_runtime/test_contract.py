@@ -8,6 +8,7 @@ import pytest
 from edge_runtime.contract import (
     BenchResult,
     Block,
+    Device,
     Event,
     EvidenceBook,
     LineCrossed,
@@ -15,6 +16,7 @@ from edge_runtime.contract import (
     Report,
     Rollout,
     RunReport,
+    SignedReport,
     TensorrtAttestation,
     TensorrtBuild,
     VariantSet,
@@ -25,17 +27,20 @@ from edge_runtime.contract import (
     read,
     schema_of,
 )
-from edge_runtime.errors import ContractError, MissingError
+from edge_runtime.contract.sealing import peek, verify
+from edge_runtime.errors import ContractError, MissingError, TrustError
 
 FIXTURES = Path(__file__).parent / "fixtures"
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "bench-1": BenchResult,
     "block-1": Block,
+    "device-1": Device,
     "evidence-1": EvidenceBook,
     "release-1": Release,
     "report-1": Report,
     "rollout-1": Rollout,
     "run-1": RunReport,
+    "signed-report-1": SignedReport,
     "tensorrt-attestation-1": TensorrtAttestation,
     "tensorrt-build-1": TensorrtBuild,
     "variants-1": VariantSet,
@@ -50,7 +55,7 @@ def test_golden_documents_parse_and_are_written_the_same(name: str) -> None:
 
 def test_golden_release_means_what_it_meant() -> None:
     release = read(FIXTURES / "release-1.json", Release)
-    rollout = read(FIXTURES / "rollout-1.json", Rollout)
+    rollout = read(FIXTURES / "rollout-1-without-waves.json", Rollout)
     assert rollout.release == digest((FIXTURES / "release-1.json").read_bytes())
     assert (release.name, release.sequence, release.task) == ("cctv", 1, "detection")
     assert release.variant("tensorrt-rtx-int8").hardware == ("sm75", "sm86")
@@ -82,6 +87,23 @@ def test_a_block_list_outside_its_bounds_is_refused(found: bytes, wrong: bytes) 
     assert found in data
     with pytest.raises(ContractError, match="block-1 is not a valid Block"):
         decode(data.replace(found, wrong, 1), Block, "block-1")
+
+
+def test_a_rollout_of_before_there_were_waves_means_what_it_meant() -> None:
+    rollout = read(FIXTURES / "rollout-1-without-waves.json", Rollout)
+    assert (rollout.bound, rollout.floor, rollout.sites) == (819, 1, ("branch-0001",))
+    assert (rollout.edition, rollout.paused, rollout.withdrawn, rollout.base) == (0, False, 0, None)
+
+
+def test_the_golden_report_is_signed_by_the_golden_device() -> None:
+    """What is signed is part of the format: other bytes under the same key must not verify."""
+    signed = read(FIXTURES / "signed-report-1.json", SignedReport)
+    device = read(FIXTURES / "device-1.json", Device)
+    verify(signed, device.key)
+    assert peek(signed) == read(FIXTURES / "report-1.json", Report)
+    changed = msgspec.structs.replace(signed, payload=signed.payload.replace(b"failed", b"active"))
+    with pytest.raises(TrustError, match="not signed by device key"):
+        verify(changed, device.key)
 
 
 def test_golden_events_parse() -> None:

@@ -94,6 +94,37 @@ def test_marks_from_before_there_were_block_lists_keep_their_seal() -> None:
     assert b"floor_reason" not in encode(ModelMark(3, "a", 1))
 
 
+def test_going_back_takes_a_rollout_that_knows_what_it_takes_back() -> None:
+    marks = highwater.raise_model(Marks(), "cctv", 3, "c")
+    with pytest.raises(TrustError, match="does not take back"):
+        highwater.raise_model(marks, "cctv", 1, "a", known=2)
+    back = highwater.raise_model(marks, "cctv", 1, "a", known=3)
+    assert back == marks  # what was seen stays seen
+    with pytest.raises(TrustError, match="below the floor 2"):
+        highwater.raise_model(highwater.raise_floor(marks, "cctv", 2), "cctv", 1, "a", known=3)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=20))
+def test_an_edition_never_falls(editions: list[int]) -> None:
+    marks, highest = Marks(), 0
+    for edition in editions:
+        if edition < highest:
+            with pytest.raises(TrustError, match="old rollout is being replayed"):
+                highwater.raise_edition(marks, "cctv", edition)
+        else:
+            marks, highest = highwater.raise_edition(marks, "cctv", edition), edition
+
+
+def test_new_keys_of_the_rollout_role_let_editions_start_again() -> None:
+    """Whoever had stolen the old key may have signed an edition that nobody can follow."""
+    old = Marks(roles={"rollout": RoleMark(3, "stolen")})
+    far = highwater.raise_edition(old, "cctv", 2**60)
+    with pytest.raises(TrustError, match="old rollout"):
+        highwater.raise_edition(far, "cctv", 9)
+    rotated = highwater.raise_roles(far, {"rollout": RoleMark(1, "new")}, NOW)
+    assert highwater.raise_edition(rotated, "cctv", 9).models["cctv"].edition == 9
+
+
 @pytest.mark.parametrize("damage", [b"", b"\0" * 200, b"{}", b'{"sha256": "0", "marks": {}}'])
 @pytest.mark.parametrize("copy", ["marks.a.json", "marks.b.json"])
 def test_one_damaged_copy_loses_nothing(tmp_path: Path, copy: str, damage: bytes) -> None:

@@ -1,10 +1,11 @@
 """Which sites take part in a rollout."""
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.contract import Rollout, bucket, takes_part
+from edge_runtime.contract import Offer, Rollout, bucket, offered, takes_part
 from edge_runtime.contract.rings import BUCKETS
 
 ROLLOUT = Rollout("rollout/1", "cctv", 1, "0" * 64, "releases/cctv/1.0.0/release.json", 0)
@@ -52,3 +53,42 @@ def test_filters_and_named_sites() -> None:
 def test_the_draw_is_part_of_the_format() -> None:
     """Changing it would move sites between rings in the middle of a rollout."""
     assert [bucket(s, "cctv", 1) for s in SITES[:3]] == [12195, 6956, 5264]
+
+
+NEW = msgspec.structs.replace(ROLLOUT, sequence=5, release="5" * 64, withdrawn=4)
+BASE = Offer(3, "3" * 64, "releases/cctv/3.0.0/release.json")
+
+
+@pytest.mark.parametrize(
+    ("within", "paused", "base", "running", "expected"),
+    [
+        (True, False, None, None, 5),
+        (True, False, BASE, 3, 5),
+        (True, True, BASE, 5, 5),  # who has it keeps it
+        (True, True, BASE, 3, 3),  # who has not does not start
+        (True, True, None, 3, None),
+        (False, False, BASE, None, 3),  # a new box
+        (False, False, BASE, 2, 3),  # one that slept
+        (False, False, BASE, 4, 3),  # what was taken back
+        (False, True, BASE, 4, 3),
+        (False, False, BASE, 5, 5),  # it took part once, and nothing was taken from it
+        (False, False, BASE, 6, None),
+        (False, False, None, None, None),
+        (False, False, None, 2, None),
+        (False, False, None, 5, 5),
+    ],
+)
+def test_what_a_site_is_offered(
+    within: bool, paused: bool, base: Offer | None, running: int | None, expected: int | None
+) -> None:
+    rollout = msgspec.structs.replace(NEW, paused=paused, base=base)
+    offer = offered(rollout, within, running)
+    assert (offer.sequence if offer else None) == expected
+
+
+def test_without_a_base_what_was_taken_back_gives_way_to_the_release() -> None:
+    back = msgspec.structs.replace(NEW, sequence=3, withdrawn=5)
+    for running, expected in ((5, 3), (4, 3), (6, None), (2, None), (None, None)):
+        offer = offered(back, False, running)
+        assert (offer.sequence if offer else None) == expected
+    assert offered(msgspec.structs.replace(back, paused=True), False, 5) is None

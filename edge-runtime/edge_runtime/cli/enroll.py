@@ -31,10 +31,12 @@ def run(options: argparse.Namespace, console: Console) -> None:
     else:
         root = root_by_fingerprint(options.url, options.fingerprint, Http())
     enrolment = Enrolment(options.url, options.site, options.region, root)
-    site = enroll(state_of(options), enrolment)
+    state = state_of(options)
+    site = enroll(state, enrolment)
     lines = (
         f"site {site.site} enrolled at {site.url}",
         f"root of trust {site.root_sha256}",
         f"device key    {site.device_key}",
+        f"for whoever keeps the list of devices: {state.device_file}",
     )
     console.result(site, lines)

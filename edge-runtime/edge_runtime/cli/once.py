@@ -25,6 +25,8 @@ def run(options: argparse.Namespace, console: Console) -> None:
     update = once(state_of(options), wish, console.progress)
     if update.outcome == "not-in-rollout":
         lines = [f"{update.model}: this site takes no part in the rollout yet; nothing changed"]
+    elif update.outcome == "paused":
+        lines = [f"{update.model}: the rollout is paused; nothing changed"]
     else:
         lines = [
             f"{update.model} {update.version}: {update.outcome}, {update.variant} on "

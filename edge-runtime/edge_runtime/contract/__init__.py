@@ -8,7 +8,7 @@ from edge_runtime.contract.bench import BenchResult
 from edge_runtime.contract.block import Block, BlockedRelease
 from edge_runtime.contract.codec import decode, digest, encode, file_digest, read
 from edge_runtime.contract.decisions import Outputs, decide, disagreement, iou_matrix
-from edge_runtime.contract.events import Event, LineCrossed, Report, RunReport, VoucherRead
+from edge_runtime.contract.events import Event, LineCrossed, RunReport, VoucherRead
 from edge_runtime.contract.preprocess import Placement, placement, preprocess
 from edge_runtime.contract.release import (
     Decisions,
@@ -21,6 +21,7 @@ from edge_runtime.contract.release import (
     Host,
     InputSpec,
     Lineage,
+    Offer,
     OperatingPoint,
     OutputSpec,
     Precision,
@@ -33,7 +34,8 @@ from edge_runtime.contract.release import (
     VariantSet,
     schema_of,
 )
-from edge_runtime.contract.rings import bucket, takes_part
+from edge_runtime.contract.reports import Device, Report, ReportSignature, SignedReport
+from edge_runtime.contract.rings import bucket, offered, takes_part
 from edge_runtime.contract.signals import (
     Audio,
     Features,
@@ -57,6 +59,7 @@ __all__ = [
     "Block",
     "BlockedRelease",
     "Decisions",
+    "Device",
     "Engine",
     "Event",
     "Evidence",
@@ -71,6 +74,7 @@ __all__ = [
     "InputSpec",
     "LineCrossed",
     "Lineage",
+    "Offer",
     "OperatingPoint",
     "OutputSpec",
     "Outputs",
@@ -78,10 +82,12 @@ __all__ = [
     "Precision",
     "Release",
     "Report",
+    "ReportSignature",
     "Rollout",
     "RunReport",
     "Shapes",
     "Signal",
+    "SignedReport",
     "Skipped",
     "Task",
     "TensorrtAttestation",
@@ -100,6 +106,7 @@ __all__ = [
     "features_picture",
     "file_digest",
     "iou_matrix",
+    "offered",
     "placement",
     "preprocess",
     "read",

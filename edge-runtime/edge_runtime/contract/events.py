@@ -1,4 +1,4 @@
-"""What a branch says: events for its own use, reports for the factory."""
+"""What a branch says for its own use: events, and what a run came to."""
 
 from typing import Annotated, Literal
 
@@ -58,17 +58,3 @@ class RunReport(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 SiteId = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-
-
-class Report(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a site runs and why: `{site, digests, metadata versions, phase, reason}`."""
-
-    schema: Literal["report/1"]
-    site: SiteId
-    counter: Count
-    hardware: str
-    active: Sha256 | None
-    previous: Sha256 | None
-    metadata: dict[str, int]
-    phase: Literal["idle", "fetching", "testing", "active", "failed"]
-    reason: str = ""

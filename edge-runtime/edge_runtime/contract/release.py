@@ -216,12 +216,24 @@ class VariantSet(Struct, frozen=True, forbid_unknown_fields=True):
     skipped: tuple[Skipped, ...] = ()
 
 
+class Offer(Struct, frozen=True, forbid_unknown_fields=True):
+    """A release that a rollout names: what a site may be told to run."""
+
+    sequence: Count
+    release: Sha256
+    release_path: str
+
+
 class Rollout(Struct, frozen=True, forbid_unknown_fields=True):
     """Which release of `model` sites should run.
 
     A site takes part when it is named in `sites`, or when its own bucket
-    `H(site‖model‖sequence) mod 16384` lies under `bound`; see `contract.rings`.
-    `floor` is the lowest sequence that a site may run at all.
+    `H(site‖model‖sequence) mod 16384` lies under `bound`, and no filter (`hardware`, `regions`,
+    `only`) leaves it out; see `contract.rings`. Sites that take no part run `base` or keep what
+    they have. While `paused`, nobody starts. A release up to `withdrawn` that is neither this one
+    nor `base` is taken back from the sites that run it. `floor` is the lowest sequence that a
+    site may run at all. `edition` rises with every change that is signed, and `since` (seconds
+    since 1970, UTC) is when this one was; `ring` is what people call it.
     """
 
     schema: Literal["rollout/1"]
@@ -234,6 +246,23 @@ class Rollout(Struct, frozen=True, forbid_unknown_fields=True):
     hardware: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     floor: Count = 0
+    only: tuple[str, ...] = ()
+    edition: Count = 0
+    since: Count = 0
+    ring: str = ""
+    paused: bool = False
+    withdrawn: Count = 0
+    base: Offer | None = None
+
+    @property
+    def offer(self) -> Offer:
+        """The release that this rollout brings to those who take part."""
+        return Offer(self.sequence, self.release, self.release_path)
+
+    @property
+    def known(self) -> int:
+        """The highest sequence that this rollout speaks of: no site should have seen a higher."""
+        return max(self.sequence, self.withdrawn)
 
 
 def schema_of(kind: type[Struct]) -> dict[str, object]:

@@ -19,7 +19,8 @@ Phase = Literal["idle", "active", "failed"]
 class Slot(Struct, frozen=True, forbid_unknown_fields=True):
     """A release that passed this box's self-test, and the variant that was chosen here.
 
-    `release` refers to the bytes of its release.json. `since` is seconds since 1970.
+    `release` refers to the bytes of its release.json. `since` is seconds since 1970, `ms` what a
+    picture took here at the self-test (None in journals of before it was kept).
     """
 
     release: FileRef
@@ -28,6 +29,7 @@ class Slot(Struct, frozen=True, forbid_unknown_fields=True):
     variant: str
     engine: str
     since: float
+    ms: float | None = None
 
 
 class ModelSlots(Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,8 +7,9 @@ and accepts expired metadata after its clock was set back. The marks kept here c
   in which TUF lets a version number start again, after a compromise);
 - a role's version counts once its own keys have signed it: what a snapshot says of a role that it
   does not sign raises nothing, else a stolen snapshot key could push it up for ever;
-- the sequence of a model's release never falls, and one sequence never names two releases;
-  going back to older weights is a new release with a higher sequence, signed as such;
+- the edition of a model's rollout never falls under the same keys, and its floor never at all;
+- one sequence never names two releases, and a release older than one already seen is believed only
+  from a rollout that knows of that newer one (`Rollout.known`): going back is always meant;
 - the clock never stands before the latest moment at which a whole chain of metadata verified
   unexpired. A clock that runs ahead raises that moment by at most the life of the shortest-lived
   role, because nothing verifies beyond it.
@@ -32,6 +33,8 @@ from edge_runtime.errors import EdgeRuntimeError, TrustError
 CLOCK_TOLERANCE_S = 300.0
 MAX_MARKS_BYTES = 1024 * 1024
 
+ROLLOUT = "rollout"  # the role's name
+
 _COPIES = ("marks.a.json", "marks.b.json")
 _Count = Annotated[int, Meta(ge=0)]
 
@@ -44,11 +47,12 @@ class RoleMark(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelMark(Struct, frozen=True, forbid_unknown_fields=True):
-    """A model's highest release sequence, which release that was, and the floor set for it.
+    """A model's highest release sequence, which release that was, the floor set for it, and the
+    highest edition of its rollout, under the key set `edition_keys` of the role.
 
     `blocked` maps releases that may not run to the reason, `floor_reason` is that of a minimum
-    that the emergency role has set. Both are UNSET without one: marks from before there was such
-    a role keep their bytes, and so their seal.
+    that the emergency role has set. What is UNSET is in no marks of before it was there: they keep
+    their bytes, and so their seal.
     """
 
     sequence: _Count = 0
@@ -56,6 +60,8 @@ class ModelMark(Struct, frozen=True, forbid_unknown_fields=True):
     floor: _Count = 0
     blocked: dict[str, str] | UnsetType = UNSET
     floor_reason: str | UnsetType = UNSET
+    edition: _Count | UnsetType = UNSET
+    edition_keys: str | UnsetType = UNSET
 
     def against(self, sequence: int, release: str) -> str:
         """Why the release with that sequence and digest may not run here; empty when it may."""
@@ -118,6 +124,23 @@ def check_roles(marks: Marks, found: Mapping[str, RoleMark]) -> None:
             )
 
 
+def raise_edition(marks: Marks, model: str, edition: int) -> Marks:
+    """The marks after a signed rollout of `model`.
+
+    Raises TrustError when its edition lies below one seen under the same keys of its role.
+    """
+    seen = marks.models.get(model, ModelMark())
+    role = marks.roles.get(ROLLOUT)
+    keys = role.keys if role is not None else ""
+    if edition < (seen.edition or 0) and keys == (seen.edition_keys or ""):
+        raise TrustError(
+            f"edition {edition} of the rollout of {model} is offered, but edition {seen.edition} "
+            "was seen here before; an old rollout is being replayed"
+        )
+    mark = msgspec.structs.replace(seen, edition=edition, edition_keys=keys)
+    return msgspec.structs.replace(marks, models={**marks.models, model: mark})
+
+
 def raise_floor(marks: Marks, model: str, floor: int) -> Marks:
     """The marks after a signed rollout of `model` set a floor; a floor never falls."""
     seen = marks.models.get(model, ModelMark())
@@ -138,25 +161,29 @@ def raise_block(marks: Marks, block: Block) -> Marks:
     return msgspec.structs.replace(marks, models={**marks.models, block.model: mark})
 
 
-def raise_model(marks: Marks, model: str, sequence: int, release: str) -> Marks:
+def raise_model(marks: Marks, model: str, sequence: int, release: str, known: int = 0) -> Marks:
     """The marks after a signed rollout offered `release` of `model` at `sequence`.
 
-    Raises TrustError when the sequence lies below the floor or below one already seen, or names
-    another release than before.
+    `known` is the highest sequence that the rollout speaks of. Raises TrustError when the
+    sequence lies below the floor, or below one already seen that the rollout does not know of, or
+    names another release than before.
     """
     seen = marks.models.get(model, ModelMark())
     if sequence < seen.floor:
         raise TrustError(f"{model} is offered at sequence {sequence}, below the floor {seen.floor}")
-    if sequence < seen.sequence:
+    if max(sequence, known) < seen.sequence:
         raise TrustError(
-            f"{model} is offered at sequence {sequence}, but {seen.sequence} was seen here "
-            "before; to go back, publish the older weights under a higher sequence"
+            f"{model} is offered at sequence {sequence}, but {seen.sequence} was seen here before, "
+            "which its rollout does not take back; to go back, sign it by `edgefactory rollout "
+            "rollback`, or publish the older weights under a higher sequence"
         )
     if sequence == seen.sequence and seen.release not in {"", release}:
         raise TrustError(
             f"{model} sequence {sequence} names release {release[:12]}…, but named "
             f"{seen.release[:12]}… before"
         )
+    if sequence < seen.sequence:
+        return marks
     mark = msgspec.structs.replace(seen, sequence=sequence, release=release)
     return msgspec.structs.replace(marks, models={**marks.models, model: mark})
 

@@ -26,7 +26,7 @@ from tuf.ngclient import Updater, UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 
 from edge_runtime import durable
-from edge_runtime.contract import Block, Release, Rollout, decode, digest
+from edge_runtime.contract import Block, Offer, Release, Rollout, decode, digest
 from edge_runtime.errors import EdgeRuntimeError, InputError, MissingError, TrustError
 from edge_runtime.state import MAX_ROOT_BYTES
 from edge_runtime.trust.highwater import (
@@ -122,17 +122,20 @@ class Catalogue:
             raise TrustError(f"{path} speaks of model {rollout.model}")
         return rollout
 
-    def release(self, rollout: Rollout) -> tuple[Release, bytes]:
-        """The signed release that `rollout` names, and its bytes. Raises TrustError."""
-        data = self._target(rollout.release_path)
-        if digest(data) != rollout.release:
+    def release(self, model: str, offer: Offer) -> tuple[Release, bytes]:
+        """The signed release that a rollout of `model` offers, and its bytes. Raises TrustError."""
+        data = self._target(offer.release_path)
+        if digest(data) != offer.release:
             raise TrustError(
-                f"the rollout names release {rollout.release[:12]}…, but "
-                f"{rollout.release_path} is signed as {digest(data)[:12]}…"
+                f"the rollout names release {offer.release[:12]}…, but "
+                f"{offer.release_path} is signed as {digest(data)[:12]}…"
             )
-        release = decode(data, Release, rollout.release_path)
-        if release.name != rollout.model:
-            raise TrustError(f"{rollout.release_path} is a release of {release.name}")
+        release = decode(data, Release, offer.release_path)
+        if (release.name, release.sequence) != (model, offer.sequence):
+            raise TrustError(
+                f"{offer.release_path} is sequence {release.sequence} of {release.name}; the "
+                f"rollout names sequence {offer.sequence} of {model}"
+            )
         return release, data
 
     def _start(self) -> Updater:

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 from tuf.api.metadata import TargetFile
 
-from edge_runtime.contract import Block, BlockedRelease, Release, encode
+from edge_runtime.contract import Block, BlockedRelease, Offer, encode
 from edgefactory.datasets.errors import InputError, MissingError, TrustError
 from edgefactory.registry import tree as trees
 from edgefactory.registry.files import parse, read_bounded
@@ -48,11 +48,11 @@ def block_list(published: Path, tree: Tree, model: str) -> Block:
     return parse(data, Block, str(file))
 
 
-def refuse_blocked(published: Path, tree: Tree, release: Release, sha256: str) -> None:
-    """Raise TrustError when `release`, with that digest, may not run any more."""
-    against = block_list(published, tree, release.name).against(release.sequence, sha256)
+def refuse_blocked(published: Path, tree: Tree, model: str, offer: Offer) -> None:
+    """Raise TrustError when the release that `offer` names may not run any more."""
+    against = block_list(published, tree, model).against(offer.sequence, offer.release)
     if against:
-        raise TrustError(f"{release.name} {release.version} may not run: {against}")
+        raise TrustError(f"{offer.release_path} may not run: {against}")
 
 
 def propose_ban(published: Path, ban: Ban, now: datetime | None = None) -> bytes:

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from edge_runtime.contract import Precision, digest
 from edgefactory.datasets.errors import InputError
 from edgefactory.registry.files import read_bounded
+from edgefactory.registry.strict_yaml import load_yaml
 
 MAX_POLICY_BYTES = 1 << 20
 POLICIES = Path(__file__).with_name("policies")
@@ -82,7 +83,7 @@ def read_policy(path: Path) -> tuple[Policy, str]:
     """
     data = read_bounded(path, MAX_POLICY_BYTES)
     try:
-        policy = msgspec.convert(yaml.load(data, Loader=_StrictLoader), Policy)  # noqa: S506 (a SafeLoader)
+        policy = msgspec.convert(load_yaml(data), Policy)
     except (yaml.YAMLError, msgspec.ValidationError, UnicodeDecodeError) as error:
         text = " ".join(str(error).split())
         raise InputError(f"{path} is not a valid policy: {text}") from error
@@ -94,19 +95,3 @@ def read_policy(path: Path) -> tuple[Policy, str]:
     if both:
         raise InputError(f"{path}: rule {both!r} names a precision and a variant; give one")
     return policy, digest(data)
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, and aliases."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases (*name) are not allowed")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        doubled = next((key for key in keys if keys.count(key) > 1), None)
-        if doubled is not None:
-            raise yaml.YAMLError(f"key {doubled!r} is given twice")
-        return dict(super().construct_mapping(node, deep=deep))

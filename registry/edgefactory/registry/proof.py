@@ -12,7 +12,7 @@ from tuf.api.metadata import Key, Metadata, Root, Snapshot, TargetFile, Targets,
 from tuf.ngclient import FetcherInterface, Updater
 from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
 
-from edge_runtime.contract import Block, FileRef, Release, Rollout, digest
+from edge_runtime.contract import Block, FileRef, Offer, Release, Rollout, digest
 from edgefactory.datasets.errors import InputError, MissingError, TrustError
 from edgefactory.registry.files import parse, read_bounded
 from edgefactory.registry.gate import MAX_RELEASE_BYTES, Verdict, refuse
@@ -143,18 +143,10 @@ def _prove_rollout(
 ) -> ProvenRelease:
     _, data = _target(client, path)
     rollout = parse(data, Rollout, path)
-    target, content = _target(client, rollout.release_path)
-    if digest(content) != rollout.release:
-        raise TrustError(f"{path} names a release that {rollout.release_path} is not")
-    release = parse(content, Release, rollout.release_path)
-    stated = (target.custom["model"], target.custom["version"], target.custom["sequence"])
-    if stated != (release.name, release.version, release.sequence) or release.name != rollout.model:
-        raise TrustError(f"{rollout.release_path} is signed as {stated}, which it is not")
+    if rollout.base is not None:  # what the other sites run
+        _prove_offer(client, fetcher, base, (rollout.model, rollout.base))
+    release, verdict_sha256 = _prove_offer(client, fetcher, base, (rollout.model, rollout.offer))
     refs = release.files()
-    for ref in refs.values():
-        _blob(fetcher, base, ref)
-    verdict_sha256 = str(target.custom["verdict"])
-    _prove_verdict(fetcher, base, verdict_sha256, rollout.release)
     return ProvenRelease(
         model=release.name,
         version=release.version,
@@ -166,6 +158,28 @@ def _prove_rollout(
         bytes=sum(ref.bytes for ref in refs.values()),
         blocked=_blocked(client, release, rollout.release),
     )
+
+
+def _prove_offer(
+    client: Updater, fetcher: FetcherInterface, base: str, named: tuple[str, Offer]
+) -> tuple[Release, str]:
+    """The release that a rollout of a model names, and its verdict's digest."""
+    model, offer = named
+    path = offer.release_path
+    target, content = _target(client, path)
+    if digest(content) != offer.release:
+        raise TrustError(f"the rollout of {model} names a release that {path} is not")
+    release = parse(content, Release, path)
+    stated = (target.custom["model"], target.custom["version"], target.custom["sequence"])
+    if stated != (release.name, release.version, release.sequence) or release.name != model:
+        raise TrustError(f"{path} is signed as {stated}, which it is not")
+    if release.sequence != offer.sequence:
+        raise TrustError(f"the rollout of {model} gives {path} another sequence than it has")
+    for ref in release.files().values():
+        _blob(fetcher, base, ref)
+    verdict_sha256 = str(target.custom["verdict"])
+    _prove_verdict(fetcher, base, verdict_sha256, offer.release)
+    return release, verdict_sha256
 
 
 def _blocked(client: Updater, release: Release, sha256: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from securesystemslib.signer import Signer
 from tuf.api.metadata import Metadata, TargetFile, Targets
 
-from edge_runtime.contract import FileRef, Release, Rollout, digest, encode
+from edge_runtime.contract import FileRef, Offer, Release, Rollout, digest, encode
 from edgefactory.datasets.errors import GateError, InputError, TrustError
 from edgefactory.registry import tree as trees
 from edgefactory.registry.emergency import refuse_blocked
@@ -28,6 +28,7 @@ from edgefactory.registry.gate import BLOBS, MAX_RELEASE_BYTES, RELEASE_FILE, Ve
 from edgefactory.registry.repository import commit, sign_rollout
 from edgefactory.registry.requests import Request, read_request, write_request
 from edgefactory.registry.review import review
+from edgefactory.registry.rollouts import documents, succession
 from edgefactory.registry.settings import RolloutSettings
 from edgefactory.registry.tree import RELEASES, ROLLOUT, Tree
 
@@ -58,6 +59,10 @@ class _Passed:
     def path(self) -> str:
         return f"releases/{self.release.name}/{self.release.version}/{RELEASE_FILE}"
 
+    @property
+    def offer(self) -> Offer:
+        return Offer(self.release.sequence, digest(self.data), self.path)
+
     def target(self) -> TargetFile:
         custom = {
             "model": self.release.name,
@@ -76,7 +81,7 @@ def propose(release: Path, verdict: Path, published: Path) -> bytes:
     is not what release.json states, when the sequence does not rise, or the release is blocked.
     """
     tree, passed = trees.load_tree(published), _passed(release, verdict)
-    refuse_blocked(published, tree, passed.release, digest(passed.data))
+    refuse_blocked(published, tree, passed.release.name, passed.offer)
     return write_request(Request(None, {RELEASES: _next_releases(tree, passed, trees.utc_now())}))
 
 
@@ -87,7 +92,7 @@ def approve(request: bytes, release: Path, verdict: Path, published: Path, signe
     this state of the tree, or when the key may not sign releases.
     """
     tree, passed = trees.load_tree(published), _passed(release, verdict)
-    refuse_blocked(published, tree, passed.release, digest(passed.data))
+    refuse_blocked(published, tree, passed.release.name, passed.offer)
     asked = read_request(request)
     metadata = _require_same(asked, tree, passed, trees.utc_now())
     trees.require_signers(tree.targets.signed, RELEASES, [signer])
@@ -121,8 +126,10 @@ def publish(
             changed[RELEASES] = _signed_request(tree, passed, keys, request, now)
         else:
             _require_rise(tree, passed.release, or_equal=True)
-        refuse_blocked(published, tree, passed.release, digest(passed.data))
-        document = encode(_rollout(passed, rollout or RolloutSettings()))
+        refuse_blocked(published, tree, passed.release.name, passed.offer)
+        before = documents.current(published, tree, passed.release.name)
+        wanted = _rollout(passed, rollout or RolloutSettings())
+        document = encode(succession.published(before, wanted, int(now.timestamp())))
         target = TargetFile.from_data(f"rollout/{passed.release.name}.json", document, ["sha256"])
         if tree.rollout.signed.targets.get(target.path) != target:
             changed[ROLLOUT] = trees.next_version(tree.rollout, ROLLOUT, now)

@@ -1,0 +1,50 @@
+"""How a report is signed and opened: ed25519 over DSSE's encoding of its bytes.
+
+The envelope is DSSE 1.0 (github.com/secure-systems-lab/dsse, protocol.md), so that other tools can
+check it. Needs `cryptography`, and is therefore not imported with the rest of the contract.
+"""
+
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from edge_runtime.contract.codec import decode, encode
+from edge_runtime.contract.reports import Report, ReportSignature, SignedReport
+from edge_runtime.errors import TrustError
+
+PAYLOAD_TYPE: Final = "application/vnd.edgefactory.report+json"
+MAX_SIGNED_BYTES = 64 * 1024
+
+
+def public_hex(key: Ed25519PrivateKey) -> str:
+    """The public half of `key`, raw, in hex."""
+    return key.public_key().public_bytes_raw().hex()
+
+
+def seal(report: Report, key: Ed25519PrivateKey) -> SignedReport:
+    """`report` in an envelope that `key` has signed."""
+    payload = encode(report)
+    signature = ReportSignature(public_hex(key), key.sign(_encoding(payload)))
+    return SignedReport(PAYLOAD_TYPE, payload, (signature,))
+
+
+def peek(signed: SignedReport) -> Report:
+    """The report in `signed`, its signature not yet verified. Raises ContractError."""
+    return decode(signed.payload, Report, "a report")
+
+
+def verify(signed: SignedReport, key: str) -> None:
+    """Raise TrustError unless the device with the public `key` (raw, hex) has signed `signed`."""
+    (signature,) = signed.signatures
+    try:
+        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key))
+        public.verify(signature.sig, _encoding(signed.payload))
+    except (InvalidSignature, ValueError):
+        raise TrustError(f"the report is not signed by device key {key[:12]}…") from None
+
+
+def _encoding(payload: bytes) -> bytes:
+    """DSSE's pre-authentication encoding: what is signed says what kind of thing it is."""
+    kind = PAYLOAD_TYPE.encode()
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)

@@ -1,0 +1,91 @@
+"""What a site reports after each update: signed, counted, kept in its folder until fetched."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from edge_runtime import durable, engines
+from edge_runtime.contract import Offer, Report, encode
+from edge_runtime.contract.reports import MAX_REASON
+from edge_runtime.contract.sealing import seal
+from edge_runtime.device import load_device_key
+from edge_runtime.errors import EdgeRuntimeError, MissingError
+from edge_runtime.hardware import hardware_classes
+from edge_runtime.running import active
+from edge_runtime.state import Site, State
+from edge_runtime.store import load_journal
+from edge_runtime.trust import highwater
+
+MOST_KEPT = 64  # reports; about a kilobyte each
+SUFFIX = ".report.json"
+_MAX_COUNTER_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What an update learnt from its rollout, as far as it came."""
+
+    edition: int = 0
+    offer: Offer | None = None
+
+
+def write_report(state: State, site: Site, model: str, heard: Heard, now: float) -> None:
+    """Put a signed report on `model` into the outbox; `now` is seconds since 1970.
+
+    Needs the state's lock. Raises TrustError (device key), StorageError.
+    """
+    slots = load_journal(state.journal).of(model)
+    running, previous = slots.active, slots.previous
+    report = Report(
+        schema="report/1",
+        site=site.site,
+        counter=_next_counter(state, now),
+        time=int(now),
+        model=model,
+        hardware=hardware_classes(),
+        edition=heard.edition,
+        offered=heard.offer.release if heard.offer else None,
+        active=running.release.sha256 if running else None,
+        previous=previous.release.sha256 if previous else None,
+        metadata={role: mark.version for role, mark in highwater.load(state.trust).roles.items()},
+        phase=slots.phase,
+        health=_health(state, model) if running else "none",
+        reason=slots.reason[:MAX_REASON],
+        latency_ms=running.ms if running else None,
+    )
+    sealed = encode(seal(report, load_device_key(state)))
+    durable.make_folder(state.outbox)
+    durable.write(state.outbox / f"{site.site}-{report.counter:012d}{SUFFIX}", sealed)
+    _drop_oldest(state)
+
+
+def _next_counter(state: State, now: float) -> int:
+    """A number above every one before, written down before it is used.
+
+    It follows the clock, so that a box whose state was lost still counts on, and goes on by one
+    where the clock stands still or was set back.
+    """
+    try:
+        data = durable.read(state.report_counter, _MAX_COUNTER_BYTES, "the report counter")
+        last = int(data) if data.isdigit() else 0
+    except MissingError:
+        last = 0
+    counter = max(last + 1, int(now))
+    durable.write(state.report_counter, str(counter).encode())
+    return counter
+
+
+def _health(state: State, model: str) -> Literal["ok", "failing"]:
+    """Whether what is active could be run now: allowed, its engine here, its files intact."""
+    try:
+        variant = active(state, model).variant
+    except EdgeRuntimeError:
+        return "failing"
+    whole = all(state.contents.holds(ref) for ref in variant.files.values())
+    return "ok" if whole and engines.unavailable(variant.engine) is None else "failing"
+
+
+def _drop_oldest(state: State) -> None:
+    with durable.storage(state.outbox):
+        names = sorted(state.outbox.glob(f"*{SUFFIX}"), key=lambda path: path.name[-24:])
+        for path in names[:-MOST_KEPT]:
+            path.unlink()
