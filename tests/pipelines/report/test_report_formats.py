@@ -13,8 +13,11 @@ from edgefactory.compress import comparing, saturation
 from edgefactory.compress.choosing import document as choosing
 from edgefactory.compress.mixed import constraints
 from edgefactory.compress.parity import document as parity
+from edgefactory.datasets.outcomes import document as outcomes
 from edgefactory.pipelines import specialising
 from edgefactory.pipelines.report import schema
+from edgefactory.registry import policy
+from edgefactory.registry.gating import approval, replay, verdict
 from edgefactory.training.evaluation import document
 from edgefactory.training.tuning import costs, space
 from edgefactory.training.tuning import document as tuning
@@ -30,6 +33,11 @@ def struct(name: str, page: str) -> StructType:
         "tune": (tuning, costs, space),
         "compression": (choosing, constraints, tuning),
         "parity": (parity,),
+        "outcomes": (outcomes,),
+        "policy": (policy,),
+        "verdict": (verdict,),
+        "approval": (approval,),
+        "figures": (replay,),
     }
     common = (contract, datasets, schema, document, specialising, comparing, saturation)
     modules = (*own.get(page, ()), *common)
