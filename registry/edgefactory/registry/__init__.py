@@ -6,7 +6,15 @@ tree of static files, `verify_published` proves that tree offline. Reading order
 """
 
 from edgefactory.registry.build import Built, build_release
-from edgefactory.registry.gate import Finding, Verdict, gate, read_verdict, refuse, write_verdict
+from edgefactory.registry.gate import (
+    Finding,
+    Given,
+    Verdict,
+    gate,
+    read_verdict,
+    refuse,
+    write_verdict,
+)
 from edgefactory.registry.keys import KEY_NAMES, create_keys
 from edgefactory.registry.policy import Policy, example_policy, read_policy
 from edgefactory.registry.proof import (
@@ -27,6 +35,7 @@ __all__ = [
     "Built",
     "Chain",
     "Finding",
+    "Given",
     "KeyHolder",
     "Licence",
     "Policy",

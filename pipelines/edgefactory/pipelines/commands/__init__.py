@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from edgefactory.pipelines.commands import (
+    approve,
     bench,
     branch_install,
     branch_run,
@@ -33,6 +34,7 @@ from edgefactory.pipelines.commands import (
     label_push,
     label_serve,
     label_status,
+    outcomes,
     parity,
     prove,
     recipe,
@@ -74,6 +76,8 @@ TOP: Mapping[str, Command] = {
     "evaluate": evaluate,
     "parity": parity,
     "bench": bench,
+    "outcomes": outcomes,
+    "approve": approve,
     "gate": gate,
     "report": report,
     "doctor": doctor,

@@ -5,7 +5,6 @@ ed25519 key whose public half stands in the policy. It does not publish anything
 signatures of the line and the approver all the same.
 """
 
-import binascii
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -13,7 +12,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 from securesystemslib.dsse import Envelope
-from securesystemslib.exceptions import FormatError
+from securesystemslib.exceptions import FormatError, UnverifiedSignatureError
 from securesystemslib.signer import Signer, SSlibKey
 
 from edge_runtime.contract import encode
@@ -33,6 +32,17 @@ class Statement(Struct, frozen=True, forbid_unknown_fields=True):
     name: str
 
 
+class _Signature(Struct, frozen=True, forbid_unknown_fields=True):
+    keyid: str
+    sig: str
+
+
+class _Envelope(Struct, frozen=True, forbid_unknown_fields=True):
+    payload: str
+    payloadType: str  # noqa: N815 - the specification's name
+    signatures: tuple[_Signature, ...]
+
+
 @dataclass(frozen=True)
 class Approval:
     """A statement and its signatures, which nobody has verified yet."""
@@ -42,10 +52,9 @@ class Approval:
 
     def signed_by(self, key: str) -> bool:
         """Whether the ed25519 public key (hex) made one of the signatures."""
-        from securesystemslib.exceptions import UnverifiedSignatureError
-
-        public = SSlibKey("", "ed25519", "ed25519", {"public": key})
         for signature in self.envelope.signatures.values():
+            # The key's id is whatever its owner calls it; the key itself decides.
+            public = SSlibKey(signature.keyid, "ed25519", "ed25519", {"public": key})
             try:
                 public.verify_signature(signature, self.envelope.pae())
             except UnverifiedSignatureError:
@@ -64,10 +73,10 @@ def sign_approval(release: str, name: str, signer: Signer) -> bytes:
 
 def read_approval(path: Path) -> Approval:
     """The approval at `path`; its signatures are not verified. Raises MissingError, InputError."""
-    data = read_bounded(path, _MAX_BYTES)
+    document = parse(read_bounded(path, _MAX_BYTES), _Envelope, str(path))
     try:
-        envelope = Envelope.from_dict(msgspec.json.decode(data, type=dict))
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError, binascii.Error, FormatError) as e:
+        envelope = Envelope.from_dict(msgspec.to_builtins(document))
+    except (ValueError, FormatError) as e:  # base64 that is none, a key that signs twice
         raise InputError(f"{path} is not a DSSE envelope ({e}); make it by `approve`") from e
     if envelope.payload_type != PAYLOAD_TYPE:
         raise InputError(f"{path} holds {envelope.payload_type!r}, expected {PAYLOAD_TYPE!r}")
