@@ -201,7 +201,7 @@ def test_a_release_that_is_not_there_is_missing(tmp_path: Path) -> None:
         gate(tmp_path, example_policy("cctv"))
 
 
-@pytest.mark.parametrize("name", ["cctv", "digits"])
+@pytest.mark.parametrize("name", ["cctv", "digits", "promotion"])
 def test_the_shipped_policies_are_valid(name: str) -> None:
     policy, _ = read_policy(example_policy(name))
     assert policy.rules

@@ -11,6 +11,9 @@ TEACHER = "teacher"
 ACCURACY: Mapping[Task, str] = MappingProxyType({"detection": "ap50", "classification": "accuracy"})
 """The metric without which a variant of that task is not offered to sites."""
 
+DECIDED: frozenset[str] = frozenset({*ACCURACY.values(), "agreement", "ece"})
+"""Metrics of what a model decides, whatever executes it."""
+
 
 def size(variant: Variant) -> int:
     """The variant's length in bytes, over all its files."""
@@ -28,7 +31,7 @@ def counts_for(item: Evidence, variant: Variant) -> bool:
         return item.precision == variant.precision
     return (
         RECIPE_FILE in variant.files
-        and item.metric.partition("_minus_")[0] in ACCURACY.values()
+        and item.metric.partition("_minus_")[0] in DECIDED
         and item.precision == variant.precision
         and item.file_sha256 == variant.files[variant.main].sha256
     )

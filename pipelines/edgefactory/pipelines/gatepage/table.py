@@ -6,12 +6,19 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Final
 
 from edgefactory.pipelines.consoles import tables_console
-from edgefactory.pipelines.gatepage.wording import called, found_in, rulings, subject_of
+from edgefactory.pipelines.gatepage.wording import (
+    alike,
+    called,
+    found_in,
+    rulings,
+    subject_of,
+)
 from edgefactory.pipelines.report.wording import required
 from edgefactory.registry import Finding, Verdict
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
 SHOWN: Final = 3  # failed findings of a rule; verdict.json has all
 REASON_WIDTH: Final = 150  # characters
@@ -30,13 +37,15 @@ def print_verdict(verdict: Verdict) -> None:
     table.add_column("found", justify="right", no_wrap=True)
     table.add_column("required", overflow="fold")
     for ruling in rulings(verdict):
+        name = called(ruling.rule)
         if ruling.passed:
-            good = Text("holds", style="green")
-            _row(table, good, called(ruling.rule), ruling.findings)
+            for findings in alike(ruling.findings):
+                _row(table, Text("holds", style="green"), name, findings)
+                name = ""
             continue
-        for number, found in enumerate(ruling.failed[:SHOWN]):
-            name = called(ruling.rule) if not number else ""
+        for found in ruling.failed[:SHOWN]:
             _row(table, Text("fails", style="bold red"), name, (found,))
+            name = ""
         if len(ruling.failed) > SHOWN:
             table.add_row("", "", Text(f"and {len(ruling.failed) - SHOWN} more", style="dim"))
     console.print(table)
@@ -47,10 +56,8 @@ def print_verdict(verdict: Verdict) -> None:
             console.print(said, style="red", markup=False)
 
 
-def _row(table: Table, mark: object, name: str, findings: tuple[Finding, ...]) -> None:
+def _row(table: Table, mark: Text, name: str, findings: tuple[Finding, ...]) -> None:
     from rich.text import Text
 
-    wanted = list(dict.fromkeys(required(found.required) for found in findings))
-    said = wanted[0] if len(wanted) == 1 else f"{wanted[0]}, and {len(wanted) - 1} more"
-    cells = (name, subject_of(findings), found_in(findings), said)
-    table.add_row(mark, *(Text(cell) for cell in cells))  # type: ignore[arg-type]  # a Text too
+    cells = (name, subject_of(findings), found_in(findings), required(findings[0].required))
+    table.add_row(mark, *(Text(cell) for cell in cells))

@@ -44,6 +44,12 @@ def claim(verdict: Verdict) -> str:
     return f"refused: {len(failed)} of {len(rules)} rules do not hold"
 
 
+def alike(findings: Sequence[Finding]) -> list[tuple[Finding, ...]]:
+    """The findings that had to reach the same, together."""
+    wanted = dict.fromkeys(found.required for found in findings)
+    return [tuple(f for f in findings if f.required == required) for required in wanted]
+
+
 def subject_of(findings: Sequence[Finding]) -> str:
     """Whom they are about: the name of one, or how many there are."""
     return findings[0].subject if len(findings) == 1 else f"{len(findings)} findings"
