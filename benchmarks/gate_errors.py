@@ -12,9 +12,9 @@ its specialist on its 46 held-out pictures, `gate_errors_cctv.json`). Models of 
 test split may not show: `rare` (3% of the pictures are lost, none gained), `blind` (a detector that
 sees nothing in 4% of the pictures), `boxes` (misses and false alarms everywhere).
 
-1,000 trials of each, 4,000 in the long form; a third as many for the power and the peer. `false_pass_at_margin` is the worst case's; its bound
-is alpha and the error of so many trials (one-sided, 95% over all cases). Peer: the percentile
-bootstrap on the same trials.
+1,000 trials of each, 4,000 in the long form; a third as many for the power and the peer, the
+percentile bootstrap on the same trials. `false_pass_at_margin` is the worst case's; its bound is
+alpha and the error of so many trials (one-sided, 95% over all cases).
 """
 
 import sys

@@ -68,7 +68,7 @@ def statistic_lower(
     pseudo = _pseudo_values(difference, units, whole, seed)
     if pseudo is None:
         return Lower(whole, -1.0)
-    error = float(pseudo.std(ddof=1)) / np.sqrt(len(pseudo))
+    error = float(pseudo.std(ddof=1) / np.sqrt(len(pseudo)))
     reach = max(_student(len(pseudo), alpha), _stray(pseudo, alpha, seed)) if error > _TINY else 0.0
     unseen = 1 - alpha ** (1 / units)
     return Lower(whole, max(-1.0, whole - max(reach * error, unseen)))

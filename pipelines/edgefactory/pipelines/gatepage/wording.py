@@ -41,7 +41,7 @@ def claim(verdict: Verdict) -> str:
     failed = [one for one in rules if not one.passed]
     if not failed:
         return f"passed: {len(rules)} rules hold, {len(verdict.rules)} findings"
-    return f"refused: {len(failed)} of {len(rules)} rules do not hold"
+    return f"refused: {len(failed)} of {len(rules)} rules fail"
 
 
 def alike(findings: Sequence[Finding]) -> list[tuple[Finding, ...]]:

@@ -27,6 +27,7 @@ from edgefactory.registry.gating.verdict import Finding
 from edgefactory.registry.policy import Champion
 
 LEAST_PICTURES = 5  # of a slice
+_NAMED = 12  # slices in a note
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ def _judge(match: _Match) -> Iterator[Finding]:
                 yield _judge_part(match, part, margin)
     if small:
         required = f"slices of fewer than {match.rule.least} things are not judged (`least`)"
-        said = f"not judged: {', '.join(small)}"
+        more = f" and {len(small) - _NAMED} more" if len(small) > _NAMED else ""
+        said = f"not judged: {', '.join(small[:_NAMED])}{more}"
         name = match.variant.name
         yield Finding(match.rule.name, name, float(len(small)), required, True, "", said)
 
@@ -100,11 +102,15 @@ def _judge_part(match: _Match, part: Part, margin: float) -> Finding:
         return Finding(match.rule.name, subject, None, required, False, reason)
     passed = lower.limit >= -margin
     said = (
-        f"{lower.value:+.4f} against the champion's {match.old.subject} "
+        f"{_signed(lower.value)} against the champion's {match.old.subject}, "
         f"on {len(part.places)} pictures"
     )
-    reason = "" if passed else f"{said}; it may be as low as {lower.limit:+.4f}"
+    reason = "" if passed else f"{said}; it may be as low as {_signed(lower.limit)}"
     return Finding(match.rule.name, subject, lower.limit, required, passed, reason, said)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", "−")
 
 
 def _lower(match: _Match, part: Part) -> Lower:
@@ -154,9 +160,13 @@ def _shown(outcomes: Outcomes) -> tuple[object, ...]:
 
 
 def _counterpart(variant: Variant, rival: Rival) -> Answered | None:
-    """The champion's answers on the same engine and precision; else its best variant's."""
+    """The champion's answers of that name, engine and precision; else of that engine and precision;
+    else its best variant's."""
     assert rival.outcomes is not None
-    known = [a for v in rival.release.variants if (a := answers_of(rival.outcomes, v)) is not None]
-    alike = [a for a in known if (a.engine, a.precision) == (variant.engine, variant.precision)]
     outcomes = rival.outcomes
+    own = outcomes.subject(variant.name, variant.engine, variant.precision)
+    if own is not None:
+        return own
+    known = [a for v in rival.release.variants if (a := answers_of(outcomes, v)) is not None]
+    alike = [a for a in known if (a.engine, a.precision) == (variant.engine, variant.precision)]
     return max(alike or known, key=lambda a: figure(outcomes, a), default=None)
