@@ -343,7 +343,7 @@ def _detector(
 CASES: Mapping[str, Case] = {
     "digits": Case(_digits, (50, 200)),
     "rare": Case(_rare, (50, 200, 800)),
-    "cctv": Case(_cctv, (46, 100)),
+    "cctv": Case(_cctv, (46,)),
     "blind": Case(_blind, (46, 100)),
     "boxes": Case(_boxes_everywhere, (46, 100)),
 }

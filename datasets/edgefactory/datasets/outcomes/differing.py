@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -111,10 +112,17 @@ def _stray(pseudo: Floats, alpha: float, seed: int) -> float:
     """The upper quantile of (mean of a draw - mean) / (its standard error)."""
     count = len(pseudo)
     centred = pseudo - pseudo.mean()
-    share = np.full(count, 1.0 / count)
-    weights = np.random.default_rng(seed).multinomial(count, share, size=DRAWS).astype(np.float64)
+    weights = _drawn(count, seed)
     mean = weights @ centred / count
     variance = np.maximum(weights @ centred**2 / count - mean**2, 0.0)
     # A draw without any spread says the worst of what it strays by.
     error = np.maximum(np.sqrt(variance / (count - 1)), _TINY)
     return float(np.quantile(mean / error, 1 - alpha, method="higher"))
+
+
+@lru_cache(maxsize=4)
+def _drawn(count: int, seed: int) -> Floats:
+    """How often each value is drawn [DRAWS,count]; kept, as many slices have as many."""
+    share = np.full(count, 1.0 / count)
+    drawn = np.random.default_rng(seed).multinomial(count, share, size=DRAWS)
+    return drawn.astype(np.float64)
