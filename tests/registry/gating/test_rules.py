@@ -18,7 +18,7 @@ from edgefactory.registry import Finding, Given, Licence, ReleaseSettings, build
 from edgefactory.registry.gating.case import Case, Replayed
 from edgefactory.registry.gating.champion import judge_champion
 from edgefactory.registry.gating.figures import judge_budget
-from edgefactory.registry.gating.gathering import gather
+from edgefactory.registry.gating.gathering import gather, stated_licences
 from edgefactory.registry.gating.judging import judge
 from edgefactory.registry.gating.paperwork import allows, judge_licences
 from edgefactory.registry.policy import (
@@ -254,6 +254,17 @@ def test_a_licence_that_is_not_allowed_is_named(case: Case) -> None:
     (found,) = judge_licences(Licences(name="l", allowed=("MIT",)), less)
     assert not found.passed
     assert (found.subject, found.reason) == ("weights", "it stands under AGPL-3.0-only")
+
+
+def test_licences_are_read_from_the_card_and_none_is_overlooked(case: Case, bench: Bench) -> None:
+    assert [one.licence for one in case.licences] == ["Apache-2.0", "MIT"]
+    said = "- weights: MIT (a: shop)\n- footage (ours)"
+    card = f"# A\n\n## Licences\n\n{said}\n\n## Lineage\n- x: y (z)\n"
+    first, second = stated_licences(card)
+    assert (first.what, first.licence, first.source) == ("weights", "MIT", "a: shop")
+    less = dataclasses.replace(case, licences=(first, second))
+    found = list(judge_licences(Licences(name="l", allowed=("MIT",)), less))
+    assert [one.passed for one in found] == [True, False]
 
 
 def test_old_pictures_and_those_from_the_future_fail(case: Case, policy: Policy) -> None:

@@ -44,59 +44,72 @@ class Given:
     now: datetime | None = None
 
 
+@dataclass(frozen=True)
+class _Own:
+    """What the release's bytes hold, and what is against them; without whole bytes, nothing."""
+
+    findings: tuple[Finding, ...]
+    evidence: tuple[Evidence, ...] = ()
+    outcomes: Outcomes | None = None
+    licences: tuple[Licence, ...] = ()
+
+
 def gather(folder: Path, policy: Policy, home: Path, given: Given) -> tuple[Case, list[Finding]]:
     """The case, and what `bound_to_bytes` found against it; commands run in the folder `home`.
 
     Raises MissingError and InputError for a document that was named and is not there or not valid.
     """
     data = read_bounded(folder / RELEASE_FILE, MAX_RELEASE_BYTES)
-    release = parse(data, Release, str(folder / RELEASE_FILE))
-    findings = list(broken_bytes(folder, release))
-    evidence: tuple[Evidence, ...] = ()
-    outcomes: Outcomes | None = None
-    licences: tuple[Licence, ...] = ()
-    if not findings:
-        evidence = _evidence(folder, release)
-        licences = stated_licences(_blob(folder, release.card).decode("utf-8", "replace"))
-        findings += unbound_figures(release, evidence)
-        try:
-            outcomes = _outcomes(folder, release)
-        except InputError as error:
-            findings.append(bound(release.name, str(error)))
-    if outcomes is not None:
-        wrong = list(unbound_outcomes(release, evidence, outcomes))
-        findings += wrong
-        outcomes = None if wrong else outcomes
-    sha256 = digest(data)
-    rival = None if given.against is None else _rival(given.against, given.outcomes, outcomes)
+    release, sha256 = parse(data, Release, str(folder / RELEASE_FILE)), digest(data)
+    own = _own(folder, release)
+    # What is not whole is not handed to a command.
+    commands = [] if own.findings else [r for r in policy.rules if isinstance(r, Replay)]
     case = Case(
         release,
         sha256,
         given.now or datetime.now(UTC),
-        evidence,
-        outcomes,
-        licences,
-        rival,
+        own.evidence,
+        own.outcomes,
+        own.licences,
+        None if given.against is None else _rival(given.against, given.outcomes, own.outcomes),
         tuple(read_approval(path) for path in given.approvals),
-        # What is not whole is not handed to a command.
-        {}
-        if findings
-        else {
-            rule.name: replay(rule, folder, sha256, home)
-            for rule in policy.rules
-            if isinstance(rule, Replay)
-        },
+        {rule.name: replay(rule, folder, sha256, home) for rule in commands},
     )
-    return case, findings or [bound(release.name)]
+    return case, list(own.findings) or [bound(release.name)]
+
+
+def _own(folder: Path, release: Release) -> _Own:
+    broken = tuple(broken_bytes(folder, release))
+    if broken:
+        return _Own(broken)
+    evidence = _evidence(folder, release)
+    card = _blob(folder, release.card).decode("utf-8", "replace")
+    findings = [*unbound_figures(release, evidence)]
+    outcomes = None
+    try:
+        outcomes = _outcomes(folder, release)
+    except InputError as error:
+        findings.append(bound(release.name, str(error)))
+    if outcomes is not None:
+        wrong = [*unbound_outcomes(release, evidence, outcomes)]
+        findings += wrong
+        outcomes = None if wrong else outcomes
+    return _Own(tuple(findings), evidence, outcomes, stated_licences(card))
 
 
 def stated_licences(card: str) -> tuple[Licence, ...]:
-    """What the model card states under "Licences": "- what: licence (source)" a line."""
-    return tuple(
-        Licence(found["what"], found["licence"], found["source"])
-        for line in _section(card, "## Licences")
-        if (found := re.fullmatch(r"- (?P<what>.+): (?P<licence>[^:(]+) \((?P<source>.+)\)", line))
-    )
+    """What the model card states under "Licences": "- what: licence (source)" a line.
+
+    A line of another form has an unknown licence.
+    """
+    return tuple(map(_licence, _section(card, "## Licences")))
+
+
+def _licence(line: str) -> Licence:
+    found = re.fullmatch(r"- (?P<what>.+): (?P<licence>[^:(]+) \((?P<source>.+)\)", line)
+    if found is None:
+        return Licence(line, "an unknown licence", "the model card")
+    return Licence(found["what"], found["licence"], found["source"])
 
 
 def _section(card: str, heading: str) -> Iterator[str]:
