@@ -1,8 +1,8 @@
 """By how much one model is worse than another, at most: one-sided limits of paired differences.
 
-Both have promised level for few pictures, which the percentile bootstrap has not (measured in
-benchmarks/gate_errors.py: up to 65% false passes where 5% were promised, because no picture of a
-small sample may show what goes wrong).
+Both keep their promised level for few pictures, which the percentile bootstrap does not: no picture
+of a small sample may show what goes wrong, and then no draw of it does (benchmarks/gate_errors.py:
+up to 24% false passes where 5% were promised).
 
 - The difference of two *accuracies* is gains less losses. Each share has Clopper and Pearson's
   exact limit (1934); the limit of the difference is composed of both by squares, with the
