@@ -15,6 +15,7 @@ import auto_label_throughput
 import compress_speed
 import compress_vs_nncf
 import data_check
+import gate_errors
 import label_bound
 import label_next
 import main_job
@@ -41,6 +42,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "compress-speed": compress_speed,
     "compress-vs-nncf": compress_vs_nncf,
     "data-check": data_check,
+    "gate-errors": gate_errors,
     "label-bound": label_bound,
     "label-next": label_next,
     "main-job": main_job,

@@ -33,6 +33,7 @@ from edgefactory.datasets import (
     write_manifest,
 )
 from edgefactory.datasets.errors import InputError, MissingError, TrustError
+from edgefactory.datasets.outcomes import figure, read_outcomes
 from edgefactory.training import macs
 from edgefactory.training.specification import Specification
 
@@ -157,6 +158,16 @@ def test_prove_tells_how_far_a_variant_agrees_with_fp32_and_what_it_holds(eviden
     assert found["openvino-int8", "memory_bytes"].value > 1e7
 
 
+def test_what_prove_keeps_of_each_picture_gives_the_figures_again(evidence: Path) -> None:
+    book = read(evidence / "evidence.json", EvidenceBook)
+    outcomes = read_outcomes(evidence / "outcomes.json")
+    assert {one.subject for one in outcomes.subjects} >= CPU_VARIANTS
+    for one in outcomes.subjects:
+        (stated,) = [i for i in book.items if (i.metric, i.subject) == ("ap50", one.subject)]
+        assert figure(outcomes, one) == pytest.approx(stated.value, abs=1e-12)
+        assert set(one.files_sha256) == set(stated.files_sha256)
+
+
 def test_prove_leaves_golden_cases_that_agree_with_themselves(evidence: Path) -> None:
     point = read(evidence / "operating_point.json", OperatingPoint)
     golden = read(evidence / "golden" / "golden.json", Golden)
@@ -194,6 +205,9 @@ def test_a_classifier_goes_through_the_same_stages(digits: Path, tmp_path: Path)
     book = prove(QUICK, tmp_path / "v", digits, None, tmp_path / "e", _quiet)
     metrics = {item.metric for item in book.items}
     assert metrics >= {"accuracy", "accuracy_minus_fp32", "latency_ms", "macs", "bytes"}
+    outcomes = read_outcomes(tmp_path / "e" / "outcomes.json")
+    stated = {item.subject: item.value for item in book.items if item.metric == "accuracy"}
+    assert {one.subject: figure(outcomes, one) for one in outcomes.subjects} == stated
     golden = read(tmp_path / "e" / "golden" / "golden.json", Golden)
     assert all(isinstance(d, Decisions) for d in golden.cases[0].expected.values())
     if "tensorrt-rtx-int8" in names:

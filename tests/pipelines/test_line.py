@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from edge_runtime.contract import Release, RunReport, file_digest, read
+from edgefactory.datasets.outcomes import read_outcomes
 from edgefactory.pipelines.report import read_summary
 from edgefactory.pipelines.stages import LINE, STAGES
 from edgefactory.registry import refresh
@@ -146,6 +147,17 @@ def test_a_model_that_is_not_the_proven_one_is_stopped_by_the_gate(copied: Path)
     done = edgefactory("gate", "--workspace", copied)
     assert done.returncode == 4
     assert "bound_to_bytes" in done.stderr.splitlines()[-1]
+
+
+def test_outcomes_are_those_that_were_proven(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "outcomes.json"
+    done = edgefactory("outcomes", finished / "release", finished / "snapshot", "--out", out)
+    assert done.returncode == 0, done.stderr
+    made, kept = read_outcomes(out), read_outcomes(finished / "evidence" / "outcomes.json")
+    assert (made.pictures, made.targets) == (kept.pictures, kept.targets)
+    for one in made.subjects:
+        assert kept.subject(one.subject, one.engine, one.precision) == one
+    assert "may be signed" in (finished / "gate" / "verdict.html").read_text()
 
 
 def test_a_port_in_use_is_named(copied: Path) -> None:

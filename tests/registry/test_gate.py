@@ -201,7 +201,7 @@ def test_a_release_that_is_not_there_is_missing(tmp_path: Path) -> None:
         gate(tmp_path, example_policy("cctv"))
 
 
-@pytest.mark.parametrize("name", ["cctv", "digits"])
+@pytest.mark.parametrize("name", ["cctv", "digits", "promotion"])
 def test_the_shipped_policies_are_valid(name: str) -> None:
     policy, _ = read_policy(example_policy(name))
     assert policy.rules
@@ -224,6 +224,15 @@ def test_the_shipped_policies_are_valid(name: str) -> None:
                 limit="limit: 1\n    precision: int8\n    variant: onnx-int8",
             ),
             "give one",
+        ),
+        (POLICY.format(kind="at_least", metric="ap50", limit="limt: 1"), "did you mean `limit`"),
+        (POLICY.format(kind="at_lest", metric="ap50", limit="limit: 1"), "did you mean `at_least`"),
+        ("schema: policy/1\nruls: []", "did you mean `rules`"),
+        ("schema: policy/1\nrules:\n  - {name: b, type: budget, hardware: cpu}", "limits nothing"),
+        ("schema: policy/1\nrules:\n  - {name: f, type: freshness}", "limits nothing"),
+        (
+            "schema: policy/1\nrules:\n  - {name: c, type: replay, command: [true]}",
+            "Expected `str`, got `bool`",
         ),
         ("schema: policy/1\nrules: &a [*a]", "alias"),
         ("- [", "not a valid policy"),

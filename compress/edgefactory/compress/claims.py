@@ -1,4 +1,4 @@
-"""What is claimed of variants besides accuracy and time: agreement with FP32, memory, energy."""
+"""What is claimed of variants besides accuracy and time: calibration, agreement, memory, energy."""
 
 from __future__ import annotations
 
@@ -21,8 +21,13 @@ from edgefactory.compress.mixed import Margins, Validation
 from edgefactory.compress.parity.equivalence import agreement
 from edgefactory.compress.parity.pairing import paired
 from edgefactory.compress.subjects import TEACHER, Figure, Specialist, Subject
-from edgefactory.datasets import Progress, Snapshot
+from edgefactory.datasets import Item, Progress, Snapshot
+from edgefactory.datasets.outcomes import IOUS
 from edgefactory.training import Detections
+from edgefactory.training import evaluation as ev
+from edgefactory.training.evaluation.calibration import LOWEST_SCORE, Confidences, reliability
+from edgefactory.training.evaluation.matching import match
+from edgefactory.training.evaluation.operating import trade_of
 
 UInt8 = npt.NDArray[np.uint8]
 T = TypeVar("T")
@@ -47,13 +52,13 @@ def agreement_evidence(
     on: Others, fp32: Subject, answers: Mapping[Subject, list[T]]
 ) -> list[Evidence]:
     """Which share of its decisions each variant takes as `fp32` does, and what each slice loses."""
-    reference, items = _told(answers[fp32]), on.data.split("test")
+    reference, items = told(answers[fp32]), on.data.split("test")
     validation = Validation(items, on.classes, reference, _EVERY)
     found = []
     for subject, given in answers.items():
         if subject == fp32 or subject.name == TEACHER:
             continue
-        said, point = _told(given), on.point.score_threshold
+        said, point = told(given), on.point.score_threshold
         pairs = [paired(a, b, point) for a, b in zip(reference, said, strict=True)]
         share, interval = agreement(pairs)
         figures = [("agreement", "all", Figure(share, len(pairs), interval))]
@@ -68,6 +73,21 @@ def agreement_evidence(
             subject.evidence(name, figure, on.snapshot, against=against, part=part)
             for name, part, figure in figures
         ]
+    return found
+
+
+def calibration_evidence(
+    on: Others, answers: Mapping[Subject, list[T]], draws: int, seed: int
+) -> list[Evidence]:
+    """The expected calibration error of each subject; none of what decided too little to tell."""
+    numbers = {name: number for number, name in enumerate(on.classes)}
+    items, found = on.data.split("test"), []
+    for subject, given in answers.items():
+        sure = _confidences(items, numbers, told(given))
+        ece = reliability(sure, draws, seed).ece
+        if ece.value is not None:
+            figure = Figure(ece.value, ece.n, ece.interval)
+            found.append(subject.evidence("ece", figure, on.snapshot))
     return found
 
 
@@ -108,6 +128,23 @@ def energy_evidence(models: Sequence[Specialist], batch: UInt8, snapshot: str) -
     return found
 
 
-def _told(given: Sequence[object]) -> list[Answer]:
+def _confidences(
+    items: Sequence[Item], numbers: Mapping[str, int], said: Sequence[Answer]
+) -> Confidences:
+    """How sure each decision was, and whether it was right."""
+    boxes = [answer for answer in said if isinstance(answer, Detections)]
+    if not boxes:
+        table = np.asarray(said, np.float64)
+        targets = np.asarray([ev.class_of(item, numbers) for item in items], np.int64)
+        place = np.arange(len(targets))
+        return Confidences(table.max(axis=1), table.argmax(axis=1) == targets, place, len(place))
+    truths = [ev.truth_of(item, numbers) for item in items]
+    matched = [match(boxes, truths, label, ious=IOUS[:1]) for label in numbers.values()]
+    trade = trade_of(matched)
+    kept = trade.scores >= LOWEST_SCORE
+    return Confidences(trade.scores[kept], trade.hits[kept], trade.picture[kept], trade.pictures)
+
+
+def told(given: Sequence[object]) -> list[Answer]:
     """Detections, or probabilities [C]."""
     return [a if isinstance(a, Detections) else np.asarray(a, np.float64) for a in given]

@@ -33,14 +33,17 @@ from edgefactory.compress import engines
 from edgefactory.compress.claims import (
     Others,
     agreement_evidence,
+    calibration_evidence,
     energy_evidence,
     memory_evidence,
+    told,
 )
 from edgefactory.compress.conversion import LAYERS, Layers, load_variants
 from edgefactory.compress.golden import GoldenFiles, golden_cases
 from edgefactory.compress.judging import ClassificationJudge, DetectionJudge, Judge
 from edgefactory.compress.latency import Stand, latency_evidence, measure
 from edgefactory.compress.machine import has_bf16, host
+from edgefactory.compress.outcomes import OUTCOMES, Asked, outcomes
 from edgefactory.compress.settings import ProveSettings
 from edgefactory.compress.subjects import (
     TEACHER,
@@ -64,6 +67,7 @@ from edgefactory.datasets import (
 from edgefactory.datasets.documents import read_document
 from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.files import fresh_folder, write_file
+from edgefactory.datasets.outcomes import Outcomes, encode_outcomes
 from edgefactory.datasets.teacher import tiles
 from edgefactory.training import macs
 from edgefactory.training.evaluation import Shown, best_f1, class_of, numbers, truth_of
@@ -87,9 +91,10 @@ def prove(
 ) -> EvidenceBook:
     """Measure the variants, and the teacher where there is one; write the folder `out`.
 
-    `out` holds evidence.json, operating_point.json, golden/ and predictions.json. Raises InputError
-    when the variants were made from another snapshot, or the teacher is not the one that labelled
-    it; TrustError when a variant's file was changed since.
+    `out` holds evidence.json, outcomes.json (what each variant decided on each picture),
+    operating_point.json, golden/ and predictions.json. Raises InputError when the variants were
+    made from another snapshot, or the teacher is not the one that labelled it; TrustError when a
+    variant's file was changed since.
     """
     made = load_variants(variants)
     data = read_snapshot(snapshot)
@@ -116,6 +121,7 @@ def prove(
     book = EvidenceBook(schema="evidence/1", host=bench.host, items=items)
     with fresh_folder(out, EVIDENCE) as folder:
         write_file(folder / EVIDENCE, encode(book))
+        write_file(folder / OUTCOMES, encode_outcomes(result.outcomes))
         write_file(folder / "operating_point.json", encode(result.point))
         write_file(folder / "golden" / "golden.json", encode(result.golden.golden))
         for name, content in result.golden.pictures.items():
@@ -149,6 +155,7 @@ class _Result:
     """What judging gave."""
 
     items: list[Evidence]
+    outcomes: Outcomes
     point: OperatingPoint
     golden: GoldenFiles
     predictions: Mapping[str, object]
@@ -241,8 +248,14 @@ def _result(
     items = [
         *_accuracy(bench, judge, answers),
         *agreement_evidence(others, _reference(bench).subject, answers),
+        *calibration_evidence(others, answers, settings.bootstrap, settings.seed),
     ]
-    return _Result(items, point, golden, _predictions(bench, judge, answers))
+    asked = Asked(bench.data, bench.digest, bench.made.labels)
+    variants = {
+        subject: told(given) for subject, given in answers.items() if subject.name != TEACHER
+    }
+    decided = outcomes(asked, variants, settings.lowest_score)
+    return _Result(items, decided, point, golden, _predictions(bench, judge, answers))
 
 
 def _built_from(bench: _Bench) -> dict[str, str]:

@@ -164,7 +164,11 @@ class Lineage(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Release(Struct, frozen=True, forbid_unknown_fields=True):
-    """One version of a model: everything that a branch needs to fetch, check and run it."""
+    """One version of a model: everything that a branch needs to fetch, check and run it.
+
+    `outcomes` is what the gate compares with another release; no branch fetches it. Without it, it
+    is UNSET, not None: so documents from before keep their bytes.
+    """
 
     schema: Literal["release/1"]
     name: Name
@@ -180,10 +184,12 @@ class Release(Struct, frozen=True, forbid_unknown_fields=True):
     evidence: FileRef
     lineage: Lineage
     card: FileRef
+    outcomes: FileRef | UnsetType = UNSET
 
     def files(self) -> dict[str, FileRef]:
         """Every file that the release refers to, by SHA-256."""
         refs = [self.evidence, self.card, *(case.picture for case in self.golden.cases)]
+        refs += [] if isinstance(self.outcomes, UnsetType) else [self.outcomes]
         refs += [ref for variant in self.variants for ref in variant.files.values()]
         return {ref.sha256: ref for ref in refs}
 

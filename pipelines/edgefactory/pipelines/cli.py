@@ -70,8 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(command: Command, args: argparse.Namespace) -> "Outcome":
     quiet.set_environment()
     quiet.set_logging(args.verbose)
-    # `train SNAP` names its own folders and belongs to no workspace, as `train` alone does.
-    if command.STAGE is None or getattr(args, "snapshot", None) is not None:
+    # `train SNAP` and `gate RELEASE` name their own folders and belong to no workspace, as they do
+    # alone.
+    named = any(getattr(args, name, None) is not None for name in ("snapshot", "release"))
+    if command.STAGE is None or named:
         return command.run(args, Screen())
     from edgefactory.pipelines.running import StageRun
 

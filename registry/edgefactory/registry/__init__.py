@@ -7,7 +7,15 @@ tree of static files, `verify_published` proves that tree offline. Reading order
 
 from edgefactory.registry.build import Built, build_release
 from edgefactory.registry.emergency import Ban, propose_ban
-from edgefactory.registry.gate import Finding, Verdict, gate, read_verdict, refuse, write_verdict
+from edgefactory.registry.gate import (
+    Finding,
+    Given,
+    Verdict,
+    gate,
+    read_verdict,
+    refuse,
+    write_verdict,
+)
 from edgefactory.registry.keys import (
     KEY_NAMES,
     PublicKey,
@@ -57,6 +65,7 @@ __all__ = [
     "Chain",
     "Finding",
     "Freshness",
+    "Given",
     "KeyChange",
     "KeyHolder",
     "Licence",

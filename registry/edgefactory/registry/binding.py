@@ -4,11 +4,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from edge_runtime.contract import RECIPE_FILE, Evidence, Task, Variant
+from edgefactory.datasets.outcomes import Answered, Outcomes
 
 TEACHER = "teacher"
 
 ACCURACY: Mapping[Task, str] = MappingProxyType({"detection": "ap50", "classification": "accuracy"})
 """The metric without which a variant of that task is not offered to sites."""
+
+DECIDED: frozenset[str] = frozenset({*ACCURACY.values(), "agreement", "ece"})
+"""Metrics of what a model decides, whatever executes it."""
 
 
 def size(variant: Variant) -> int:
@@ -27,10 +31,39 @@ def counts_for(item: Evidence, variant: Variant) -> bool:
         return item.precision == variant.precision
     return (
         RECIPE_FILE in variant.files
-        and item.metric.partition("_minus_")[0] in ACCURACY.values()
+        and item.metric.partition("_minus_")[0] in DECIDED
         and item.precision == variant.precision
         and item.file_sha256 == variant.files[variant.main].sha256
     )
+
+
+def answers_of(outcomes: Outcomes, variant: Variant) -> Answered | None:
+    """What the variant decided; for one whose device builds the engine, what its model decided
+    elsewhere, as with its figures."""
+    found = outcomes.subject(variant.name, variant.engine, variant.precision)
+    if found is not None or RECIPE_FILE not in variant.files:
+        return found
+    main = variant.files[variant.main].sha256
+    same = (
+        o for o in outcomes.subjects if (o.file_sha256, o.precision) == (main, variant.precision)
+    )
+    return next(same, None)
+
+
+def foreign(outcomes: Outcomes, variants: Iterable[Variant], snapshot_sha256: str) -> Iterator[str]:
+    """A reason for each of the outcomes that does not belong to these variants and snapshot."""
+    if outcomes.snapshot_sha256 != snapshot_sha256:
+        found, wanted = outcomes.snapshot_sha256[:12], snapshot_sha256[:12]
+        yield f"its outcomes are of snapshot {found}…, not of {wanted}…"
+    known = {variant.name: variant for variant in variants}
+    for one in outcomes.subjects:
+        variant = known.get(one.subject)
+        if variant is None:
+            yield f"outcomes of {one.subject}: there is no such variant"
+        elif set(one.files_sha256) != {ref.sha256 for ref in variant.files.values()}:
+            yield f"outcomes of {one.subject}: they are of other files than the variant's"
+        elif one.file_sha256 != variant.files[variant.main].sha256:
+            yield f"outcomes of {one.subject}: another file than the main one was executed"
 
 
 def unbound(

@@ -22,7 +22,8 @@ from edgefactory.datasets.documents import Snapshot, read_document
 from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.files import fresh_folder
 from edgefactory.datasets.manifest import read_manifest, snapshot_digest
-from edgefactory.registry.binding import ACCURACY, TEACHER, counts_for, unbound
+from edgefactory.datasets.outcomes import Outcomes, encode_outcomes, read_outcomes
+from edgefactory.registry.binding import ACCURACY, TEACHER, counts_for, foreign, unbound
 from edgefactory.registry.card import Facts, card
 from edgefactory.registry.files import copy_blob, parse, plain_name, write_atomic
 from edgefactory.registry.gate import BLOBS, RELEASE_FILE
@@ -49,6 +50,7 @@ class _Inputs:
     golden: Golden
     lineage: Lineage
     snapshot: Snapshot
+    outcomes: Outcomes | None
 
 
 def build_release(
@@ -74,6 +76,7 @@ def build_release(
         items=tuple(item for item in inputs.book.items if item.subject in {TEACHER, *names}),
     )
     golden = _golden(inputs.golden, names)
+    decided = _decided(inputs.outcomes, names)
     evidence_bytes = encode(book)
     facts = Facts(
         inputs.made,
@@ -87,6 +90,8 @@ def build_release(
     )
     card_bytes = card(settings, facts).encode()
     release = _release(settings, inputs, offered, golden, _ref(evidence_bytes), _ref(card_bytes))
+    if decided is not None:
+        release = msgspec.structs.replace(release, outcomes=_ref(decided))
     data = encode(release)
     parse(data, Release, "the release made from these settings")
     with fresh_folder(out, RELEASE_FILE) as work:
@@ -97,7 +102,7 @@ def build_release(
         for case in golden.cases:
             picture = evidence / "golden" / f"{case.picture.sha256}.png"
             copy_blob(picture, case.picture, blobs)
-        for content in (evidence_bytes, card_bytes):
+        for content in filter(None, (evidence_bytes, card_bytes, decided)):
             write_atomic(blobs / digest(content), content)
         write_atomic(work / RELEASE_FILE, data)
     return Built(digest(data), release, left_out)
@@ -124,6 +129,11 @@ def _read(variants: Path, evidence: Path, checkpoint: Path, snapshot: Path) -> _
             f"{len(reasons)} figures of {evidence / 'evidence.json'} do not belong to these files; "
             f"run the prove stage again. First: {reasons[0]}"
         )
+    decided = evidence / "outcomes.json"
+    outcomes = read_outcomes(decided) if decided.exists() else None
+    strange = next(foreign(outcomes, made.variants, manifest_sha256), None) if outcomes else None
+    if strange:
+        raise InputError(f"{decided}: {strange}; run the prove stage again")
     return _Inputs(
         made=made,
         book=book,
@@ -131,6 +141,7 @@ def _read(variants: Path, evidence: Path, checkpoint: Path, snapshot: Path) -> _
         golden=read_document(evidence / "golden" / "golden.json", Golden),
         lineage=lineage,
         snapshot=pictures,
+        outcomes=outcomes,
     )
 
 
@@ -179,6 +190,14 @@ def _golden(golden: Golden, names: set[str]) -> Golden:
         for case in golden.cases
     )
     return msgspec.structs.replace(golden, cases=tuple(cases))
+
+
+def _decided(outcomes: Outcomes | None, names: set[str]) -> bytes | None:
+    """What the offered variants decided, where proving kept it (it did not always)."""
+    if outcomes is None:
+        return None
+    kept = tuple(one for one in outcomes.subjects if one.subject in names)
+    return encode_outcomes(msgspec.structs.replace(outcomes, subjects=kept))
 
 
 def _release(

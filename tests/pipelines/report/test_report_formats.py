@@ -13,10 +13,12 @@ from edgefactory.compress import comparing, saturation
 from edgefactory.compress.choosing import document as choosing
 from edgefactory.compress.mixed import constraints
 from edgefactory.compress.parity import document as parity
+from edgefactory.datasets.outcomes import document as outcomes
 from edgefactory.pipelines import specialising
 from edgefactory.pipelines.report import schema
 from edgefactory.registry import keys as registry_keys
-from edgefactory.registry import requests
+from edgefactory.registry import policy, requests
+from edgefactory.registry.gating import approval, replay, verdict
 from edgefactory.training.evaluation import document
 from edgefactory.training.tuning import costs, space
 from edgefactory.training.tuning import document as tuning
@@ -33,6 +35,11 @@ def struct(name: str, page: str) -> StructType:
         "compression": (choosing, constraints, tuning),
         "parity": (parity,),
         "signing": (registry_keys, requests),
+        "outcomes": (outcomes,),
+        "policy": (policy,),
+        "verdict": (verdict,),
+        "approval": (approval,),
+        "figures": (replay,),
     }
     common = (contract, datasets, schema, document, specialising, comparing, saturation)
     modules = (*own.get(page, ()), *common)

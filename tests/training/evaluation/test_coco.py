@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgefactory.datasets.outcomes import mean_precision, mean_recall, precisions
 from edgefactory.training.evaluation.coco import APS, EVERY_IOU, IOU50, MOST, family
 from edgefactory.training.evaluation.matching import EVERY, SIZES, classes_in, match
 from edgefactory.training.evaluation.matching import MOST as LIMIT
-from edgefactory.training.evaluation.precision import mean_precision, mean_recall, precisions
 from edgefactory.training.evaluation.resampling import drawn
 from edgefactory.training.metrics import Detections
 

@@ -6,7 +6,6 @@ How good detections are is in `evaluation`: COCO's AP, at any IoU, with its boot
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -125,10 +124,3 @@ def interval(values: Floats, level: float) -> Interval:
     tail = 50.0 * (1.0 - level)
     lo, hi = np.nanpercentile(values, [tail, 100.0 - tail])
     return Interval(float(lo), float(hi))
-
-
-def ratio(part: Floats, whole: npt.NDArray[Any], otherwise: float) -> Floats:
-    """part / whole, and `otherwise` where whole is 0."""
-    made: Floats = np.full(part.shape, otherwise)
-    np.divide(part, whole, out=made, where=whole > 0)
-    return made

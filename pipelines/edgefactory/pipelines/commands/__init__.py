@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from edgefactory.pipelines.commands import (
+    approve,
     bench,
     branch_install,
     branch_run,
@@ -35,6 +36,7 @@ from edgefactory.pipelines.commands import (
     label_push,
     label_serve,
     label_status,
+    outcomes,
     parity,
     promote,
     prove,
@@ -91,6 +93,8 @@ TOP: Mapping[str, Command] = {
     "evaluate": evaluate,
     "parity": parity,
     "bench": bench,
+    "outcomes": outcomes,
+    "approve": approve,
     "gate": gate,
     "promote": promote,
     "report": report,

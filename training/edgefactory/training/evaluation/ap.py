@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgefactory.datasets.errors import InputError
-from edgefactory.training.evaluation.matching import Matched, classes_in, match
-from edgefactory.training.evaluation.precision import average_precision, mean_precision
+from edgefactory.datasets.outcomes import Matched, average_precision, mean_precision
+from edgefactory.training.evaluation.matching import classes_in, match
 from edgefactory.training.metrics import (
     Detections,
     Difference,

@@ -19,9 +19,10 @@ from typing import Final
 
 import numpy as np
 
+from edgefactory.datasets.outcomes import ratio
 from edgefactory.training.evaluation.document import Bin, Measure, Reliability
 from edgefactory.training.evaluation.resampling import drawn, measure
-from edgefactory.training.metrics import Booleans, Floats, Integers, ratio
+from edgefactory.training.metrics import Booleans, Floats, Integers
 
 MOST_BINS: Final = 15  # as Guo et al. have it
 A_BIN: Final = 20  # confidences in a bin, at least

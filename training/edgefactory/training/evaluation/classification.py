@@ -10,6 +10,7 @@ import numpy as np
 
 from edgefactory.datasets import Item
 from edgefactory.datasets.errors import InputError
+from edgefactory.datasets.outcomes import ratio
 from edgefactory.training.evaluation.calibration import (
     Confidences,
     fit_classes,
@@ -29,7 +30,7 @@ from edgefactory.training.evaluation.mistakes import worst
 from edgefactory.training.evaluation.resampling import drawn, measure
 from edgefactory.training.evaluation.slicing import groups, too_small
 from edgefactory.training.evaluation.subject import Judging, Subject
-from edgefactory.training.metrics import Floats, Integers, ratio
+from edgefactory.training.metrics import Floats, Integers
 
 TOP = 5
 MOST_CLASSES = 200  # of a confusion matrix

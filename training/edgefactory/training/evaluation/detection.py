@@ -10,6 +10,7 @@ import numpy as np
 
 from edgefactory.datasets import Item
 from edgefactory.datasets.errors import InputError
+from edgefactory.datasets.outcomes import IOUS, Matched
 from edgefactory.training.evaluation.calibration import (
     LOWEST_SCORE,
     Confidences,
@@ -27,7 +28,7 @@ from edgefactory.training.evaluation.document import (
     Slice,
     Split,
 )
-from edgefactory.training.evaluation.matching import IOUS, SIZES, Matched, classes_in, match
+from edgefactory.training.evaluation.matching import SIZES, classes_in, match
 from edgefactory.training.evaluation.mistakes import Picture, confusion, worst
 from edgefactory.training.evaluation.operating import Costs, Trade, trade_of
 from edgefactory.training.evaluation.pairing import pairs

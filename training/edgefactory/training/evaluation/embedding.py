@@ -16,6 +16,7 @@ import numpy as np
 
 from edgefactory.datasets import Item
 from edgefactory.datasets.errors import InputError
+from edgefactory.datasets.outcomes import ratio
 from edgefactory.training.evaluation.document import (
     Evaluation,
     Measure,
@@ -28,7 +29,7 @@ from edgefactory.training.evaluation.resampling import drawn, measure
 from edgefactory.training.evaluation.slicing import groups, too_small
 from edgefactory.training.evaluation.subject import Judging, Subject
 from edgefactory.training.evaluation.verification import verify
-from edgefactory.training.metrics import Booleans, Floats, Integers, ratio
+from edgefactory.training.metrics import Booleans, Floats, Integers
 
 _ROWS: Final = 512  # pictures that are compared with all others at once
 

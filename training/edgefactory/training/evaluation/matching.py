@@ -11,53 +11,17 @@ another size that take nothing. What is ignored counts neither way.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from edgefactory.training.metrics import Booleans, Detections, Floats, Integers, Truth, ratio
+from edgefactory.datasets.outcomes import IOUS, Matched, ratio
+from edgefactory.training.metrics import Booleans, Detections, Floats, Integers, Truth
 
-IOUS: Final = np.linspace(0.5, 0.95, 10, dtype=np.float64)
 MOST: Final = 100  # detections of a class in a picture
 EVERY: Final = (0.0, 1e10)  # square pixels
 SIZES: Final = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
 FREE, IGNORED = -1, -2  # instead of the number of a truth box
-
-
-@dataclass(frozen=True)
-class Matched:
-    """One class over all pictures. D detections by falling score; T IoU thresholds; P pictures.
-
-    `rank` is a detection's place among those of its picture; `hits` took a real box, `counts` is
-    False where it counts neither way; `wanted` are the boxes to be found in each picture.
-    """
-
-    scores: Floats  # [D]
-    picture: Integers  # [D]
-    rank: Integers  # [D]
-    hits: Booleans  # [T,D]
-    counts: Booleans  # [T,D]
-    wanted: Integers  # [P]
-
-    def only(self, pictures: Integers) -> Matched:
-        """The same in these pictures alone, which become 0, 1, ..."""
-        place = np.full(len(self.wanted), -1)
-        place[pictures] = np.arange(len(pictures))
-        kept = place[self.picture] >= 0
-        return Matched(
-            self.scores[kept],
-            place[self.picture[kept]],
-            self.rank[kept],
-            self.hits[:, kept],
-            self.counts[:, kept],
-            self.wanted[pictures],
-        )
-
-    def at(self, threshold: int) -> tuple[Booleans, Floats, Integers]:
-        """Hits, scores and pictures of what counts at the IoU threshold of that number."""
-        kept = self.counts[threshold]
-        return self.hits[threshold, kept], self.scores[kept], self.picture[kept]
 
 
 def classes_in(truths: Sequence[Truth]) -> list[int]:

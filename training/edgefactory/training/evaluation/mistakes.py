@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 
 from edgefactory.datasets import Item
+from edgefactory.datasets.outcomes import IOUS
 from edgefactory.training.evaluation.document import Box, Confusion, Kind, Mistake
-from edgefactory.training.evaluation.matching import IOUS, coco_iou
+from edgefactory.training.evaluation.matching import coco_iou
 from edgefactory.training.evaluation.operating import Costs
 from edgefactory.training.evaluation.pairing import Pair
 from edgefactory.training.metrics import Detections, Floats, Truth

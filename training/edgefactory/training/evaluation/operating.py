@@ -14,10 +14,11 @@ import numpy as np
 
 from edge_runtime.contract import OperatingPoint
 from edgefactory.datasets.errors import InputError
+from edgefactory.datasets.outcomes import IOUS, Matched, ratio
 from edgefactory.training.evaluation.document import Measure
-from edgefactory.training.evaluation.matching import IOUS, Matched, classes_in, match
+from edgefactory.training.evaluation.matching import classes_in, match
 from edgefactory.training.evaluation.resampling import drawn, measure
-from edgefactory.training.metrics import Booleans, Detections, Floats, Integers, Truth, ratio
+from edgefactory.training.metrics import Booleans, Detections, Floats, Integers, Truth
 
 DEFAULT: Final = 0.3  # where there is nothing to choose by
 _DIGITS: Final = range(4, 17)

@@ -14,8 +14,9 @@ from typing import Final, Literal
 
 import numpy as np
 
+from edgefactory.datasets.outcomes import IOUS
 from edgefactory.training.evaluation.document import Kind
-from edgefactory.training.evaluation.matching import FREE, IOUS, assign, coco_iou, order_of
+from edgefactory.training.evaluation.matching import FREE, assign, coco_iou, order_of
 from edgefactory.training.metrics import Booleans, Detections, Floats, Integers, Truth
 
 RIGHT: Final = 0.5  # IoU from which a box is on an object

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgefactory.datasets.outcomes import Matched, mean_precision, mean_recall, precisions, ratio
 from edgefactory.training.evaluation.coco import APS, MOST
 from edgefactory.training.evaluation.document import By, Measure
-from edgefactory.training.evaluation.matching import Matched
 from edgefactory.training.evaluation.operating import Trade, trade_of
-from edgefactory.training.evaluation.precision import mean_precision, mean_recall, precisions
 from edgefactory.training.evaluation.resampling import drawn, measure
 from edgefactory.training.evaluation.subject import Judging
-from edgefactory.training.metrics import Floats, Integers, ratio
+from edgefactory.training.metrics import Floats, Integers
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from typing import Final
 
 import numpy as np
 
 from edgefactory.datasets import Item
+from edgefactory.datasets.outcomes import time_of_day
 from edgefactory.training.evaluation.document import By
 from edgefactory.training.metrics import Integers
 
 LEAST_PICTURES: Final = 5
 LEAST_THINGS: Final = 10  # boxes, or pictures of a classification
 MOST_GROUPS: Final = 100  # of one kind
-CLOCK: Final = 978_307_200.0  # 2001 in POSIX time; no recording lasts so long
-_LATEST: Final = 4_102_444_800.0  # 2100; beyond it, times are in another unit
-_HOURS: Final = 6
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ def groups(items: Sequence[Item], zone: tzinfo = UTC) -> Groups:
     """The pictures by source, and by time of day in `zone` where it is known.
 
     `captured_at` counts from the start of the source, which says nothing of the time of day. From
-    `CLOCK` on it can only be POSIX time (seconds since 1970 in UTC).
+    2001 on it can only be POSIX time (seconds since 1970 in UTC).
     """
     found: list[Group] = []
     without: dict[str, str] = {}
@@ -53,10 +51,11 @@ def groups(items: Sequence[Item], zone: tzinfo = UTC) -> Groups:
         found += sources[:MOST_GROUPS]
         if len(sources) > MOST_GROUPS:
             without["source"] = f"the {MOST_GROUPS} of {len(sources)} with the most pictures"
-    if not all(CLOCK <= item.captured_at < _LATEST for item in items):
+    bands = [time_of_day(item.captured_at, zone) for item in items]
+    if None in bands:
         without["time"] = "captured_at counts from the start of the source, not from 1970"
         return Groups(tuple(found), without)
-    times = _grouped("time", [_band(item.captured_at, zone) for item in items])
+    times = _grouped("time", [str(band) for band in bands])
     if len(times) < 2:
         without["time"] = f"all pictures are from {times[0].name}"
     else:
@@ -83,8 +82,3 @@ def _grouped(by: By, names: Sequence[str]) -> list[Group]:
         places.setdefault(name, []).append(place)
     ranked = sorted(places.items(), key=lambda entry: (-len(entry[1]), entry[0]))
     return [Group(by, name, np.asarray(found, np.int64)) for name, found in ranked]
-
-
-def _band(seconds: float, zone: tzinfo) -> str:
-    start = datetime.fromtimestamp(seconds, zone).hour // _HOURS * _HOURS
-    return f"{start:02d}:00-{start + _HOURS:02d}:00"

@@ -10,8 +10,14 @@ from typing import Final
 
 import numpy as np
 
-from edgefactory.training.evaluation.matching import IOUS, Matched
-from edgefactory.training.metrics import Booleans, Floats, Integers, ratio
+from edgefactory.datasets.outcomes.matched import (
+    IOUS,
+    Booleans,
+    Floats,
+    Integers,
+    Matched,
+    ratio,
+)
 
 RECALLS: Final = np.linspace(0.0, 1.0, 101, dtype=np.float64)
 _CELLS: Final = 2_000_000  # of hits x weights that are in memory at once
