@@ -31,6 +31,7 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "bench-1": BenchResult,
     "evidence-1": EvidenceBook,
     "release-1": Release,
+    "release-1-bom": Release,
     "report-1": Report,
     "rollout-1": Rollout,
     "run-1": RunReport,
@@ -55,6 +56,13 @@ def test_golden_release_means_what_it_meant() -> None:
     assert {ref.sha256[0] for ref in release.files().values()} == set("123459a")
     with pytest.raises(KeyError):
         release.variant("onnx-fp32")
+
+
+def test_a_release_with_page_and_bom_names_them_among_its_files() -> None:
+    before = read(FIXTURES / "release-1.json", Release)
+    release = read(FIXTURES / "release-1-bom.json", Release)
+    assert (before.page, before.bom) == (msgspec.UNSET, msgspec.UNSET)
+    assert release.files().keys() - before.files().keys() == {"b" * 64, "c" * 64}
 
 
 def test_golden_events_parse() -> None:

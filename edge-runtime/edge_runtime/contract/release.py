@@ -164,7 +164,11 @@ class Lineage(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Release(Struct, frozen=True, forbid_unknown_fields=True):
-    """One version of a model: everything that a branch needs to fetch, check and run it."""
+    """One version of a model: everything that a branch needs to fetch, check and run it.
+
+    `page` and `bom` are for people and auditors: no site fetches them. Where there is none they are
+    UNSET, not None: so releases from before keep their bytes.
+    """
 
     schema: Literal["release/1"]
     name: Name
@@ -180,10 +184,13 @@ class Release(Struct, frozen=True, forbid_unknown_fields=True):
     evidence: FileRef
     lineage: Lineage
     card: FileRef
+    page: FileRef | UnsetType = UNSET
+    bom: FileRef | UnsetType = UNSET
 
     def files(self) -> dict[str, FileRef]:
         """Every file that the release refers to, by SHA-256."""
         refs = [self.evidence, self.card, *(case.picture for case in self.golden.cases)]
+        refs += [ref for ref in (self.page, self.bom) if ref is not UNSET]
         refs += [ref for variant in self.variants for ref in variant.files.values()]
         return {ref.sha256: ref for ref in refs}
 

@@ -5,7 +5,8 @@ tree of static files, `verify_published` proves that tree offline. Reading order
 `build`, `gate`, `tree`, `publication`.
 """
 
-from edgefactory.registry.build import Built, build_release
+from edgefactory.registry.build import Built, PageMaker, Sources, build_release
+from edgefactory.registry.card import Facts
 from edgefactory.registry.gate import Finding, Verdict, gate, read_verdict, refuse, write_verdict
 from edgefactory.registry.keys import KEY_NAMES, create_keys
 from edgefactory.registry.policy import Policy, example_policy, read_policy
@@ -26,9 +27,11 @@ __all__ = [
     "KEY_NAMES",
     "Built",
     "Chain",
+    "Facts",
     "Finding",
     "KeyHolder",
     "Licence",
+    "PageMaker",
     "Policy",
     "ProvenRelease",
     "Published",
@@ -36,6 +39,7 @@ __all__ = [
     "RolloutSettings",
     "Server",
     "SignedRole",
+    "Sources",
     "Verdict",
     "approve",
     "build_release",
