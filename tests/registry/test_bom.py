@@ -119,7 +119,11 @@ def test_the_known_licences_are_those_that_packages_state(name: str) -> None:
         about = metadata(name)
     except PackageNotFoundError:
         pytest.skip(f"{name} is not installed")
-    told = [about.get("License-Expression") or "", about.get("License") or ""]
-    told += [line for line in about.get_all("Classifier") or [] if line.startswith("License")]
+    told = [
+        line
+        for field in ("License-Expression", "License", "Classifier")
+        for line in about.get_all(field) or []
+        if field != "Classifier" or line.startswith("License")
+    ]
     word = PACKAGES[name].partition("-")[0].replace("NVIDIA TensorRT", "Proprietary")
     assert any(word.lower() in text.lower() for text in told)
