@@ -15,6 +15,7 @@ from edgefactory.compress.mixed import constraints
 from edgefactory.compress.parity import document as parity
 from edgefactory.pipelines import specialising
 from edgefactory.pipelines.report import schema
+from edgefactory.registry import notices
 from edgefactory.training.evaluation import document
 from edgefactory.training.tuning import costs, space
 from edgefactory.training.tuning import document as tuning
@@ -30,6 +31,7 @@ def struct(name: str, page: str) -> StructType:
         "tune": (tuning, costs, space),
         "compression": (choosing, constraints, tuning),
         "parity": (parity,),
+        "notice": (notices,),
     }
     common = (contract, datasets, schema, document, specialising, comparing, saturation)
     modules = (*own.get(page, ()), *common)

@@ -36,6 +36,10 @@ from edgefactory.pipelines.commands import (
     parity,
     prove,
     recipe,
+    registry_add,
+    registry_alias,
+    registry_get,
+    registry_show,
     release_build,
     release_publish,
     release_verify,
@@ -114,6 +118,15 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Command]]] = {
     "release": (
         "build, publish and verify releases",
         {"build": release_build, "publish": release_publish, "verify": release_verify},
+    ),
+    "registry": (
+        "releases by name: versions, verdicts, aliases",
+        {
+            "add": registry_add,
+            "alias": registry_alias,
+            "show": registry_show,
+            "get": registry_get,
+        },
     ),
     "branch": (
         "install the slim runtime and run a branch",
