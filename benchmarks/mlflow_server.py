@@ -7,14 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import httpx
 
-PATIENCE_S: Final = 180.0  # until it answers; the first start makes its tables
+PATIENCE_S: Final = 400.0  # until it answers; the first start makes its tables
 ENVIRONMENT: Final = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -41,15 +41,16 @@ def serve(folder: Path, backing: Backing = Backing()) -> Iterator[str]:
     command = [
         sys.executable, "-m", "mlflow", "server",
         "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-        "--backend-store-uri", backing.store or f"sqlite:///{folder / 'server.db'}",
         "--artifacts-destination", backing.artifacts or str(folder / "artifacts"),
         "--serve-artifacts",
     ]  # fmt: skip
+    # In the environment and not in the command, which everyone on the machine can read.
+    store = {"MLFLOW_BACKEND_STORE_URI": backing.store or f"sqlite:///{folder / 'server.db'}"}
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env={**os.environ, **ENVIRONMENT, **backing.environment},
+            env={**os.environ, **ENVIRONMENT, **store, **backing.environment},
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -59,7 +60,8 @@ def serve(folder: Path, backing: Backing = Backing()) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         # Its workers are of its own process group.
-        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         process.wait()
 
 

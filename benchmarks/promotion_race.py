@@ -45,7 +45,6 @@ class Found:
 
     winners: list[int] = field(default_factory=list)
     wrong_holders: int = 0
-    seconds: list[float] = field(default_factory=list)
 
 
 def run(full: bool, /) -> Measured:
@@ -65,8 +64,6 @@ def run(full: bool, /) -> Measured:
         "rounds": len(winners),
         "racers": RACERS,
     }
-    for name, one in found.items():
-        metrics[f"{name}_round_seconds"] = round(sorted(one.seconds)[rounds // 2], 2)
     return Measured(
         metrics=metrics,
         bounds={
@@ -89,7 +86,6 @@ def race(store: str, model: str, way: Way, rounds: int) -> Found:
                 say.write(f"{champion} {start}\n")
                 say.flush()
             won = [version for _, hear in racers if (version := _line(hear)) != LOST]
-            found.seconds.append(time.monotonic() - start)
             found.winners.append(len(won))
             if way == "ledger":
                 champion = show(store, model).aliases["champion"].version
@@ -133,6 +129,7 @@ def _enter(store: str, model: str) -> None:
     """Versions for the racers and one more, as a release that passed its gate is registered."""
     with opened(store) as client:
         ensure_model(client, model)
+        run = client.create_run("0").info.run_id
         for number in range(1, RACERS + 2):
             tags = {
                 DIGEST_TAG: f"{number:064x}",
@@ -140,5 +137,5 @@ def _enter(store: str, model: str) -> None:
                 VERSION_TAG: f"0.{number}.0",
                 VERDICT_TAG: "passed",
             }
-            source = f"https://example.invalid/{number}"
-            client.create_model_version(model, source, tags=tags, await_creation_for=0)
+            source = f"runs:/{run}/release"
+            client.create_model_version(model, source, run, tags=tags, await_creation_for=0)
