@@ -92,9 +92,10 @@ def test_it_says_what_the_settings_say(
     assert (release.name, release.version, release.sequence) == ("door-person", "1.2.3", 7)
 
 
-def test_a_folder_that_is_not_named_is_asked_for(
-    folders: Path, capsys: pytest.CaptureFixture[str]
+def test_a_folder_that_is_not_named_is_asked_for_and_no_workspace_is(
+    folders: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(folders)
     assert main(arguments(folders)[:-2]) == 2
     assert "needs --out as well" in capsys.readouterr().err
 
