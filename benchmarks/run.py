@@ -20,6 +20,7 @@ import label_bound
 import label_next
 import main_job
 import parity_localise
+import promotion_race
 import snapshot_scale
 import specialise
 import tensorrt_int8
@@ -47,6 +48,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "label-next": label_next,
     "main-job": main_job,
     "parity-localise": parity_localise,
+    "promotion-race": promotion_race,
     "snapshot-scale": snapshot_scale,
     "specialise": specialise,
     "tensorrt-int8": tensorrt_int8,

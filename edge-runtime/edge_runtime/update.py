@@ -10,7 +10,16 @@ import msgspec
 from msgspec import Struct
 
 from edge_runtime import engines, proof
-from edge_runtime.contract import Engine, FileRef, Release, Rollout, Variant, offered, takes_part
+from edge_runtime.contract import (
+    Engine,
+    FileRef,
+    Offer,
+    Release,
+    Rollout,
+    Variant,
+    offered,
+    takes_part,
+)
 from edge_runtime.enrolment import trusted_root
 from edge_runtime.errors import EdgeRuntimeError, RefusedError, TrustError
 from edge_runtime.hardware import hardware_classes
@@ -169,17 +178,22 @@ class _Updating:
         active = load_journal(self._state.journal).of(self._wish.model).active
         offer = offered(rollout, self._takes_part(rollout), active.sequence if active else None)
         self.heard = Heard(rollout.edition, offer)
-        if offer is None:
+        if offer is None or (offer == rollout.base and self._against(catalogue, offer)):
             return rollout, None, None
         release, data = catalogue.release(rollout.model, offer)
         marks = highwater.raise_model(
             catalogue.marks, release.name, offer.sequence, offer.release, rollout.known
         )
         self._save(catalogue, marks)
-        against = marks.models[release.name].against(offer.sequence, offer.release)
+        against = self._against(catalogue, offer)
         if against:
             raise RefusedError(f"{release.name} {release.version} may not run: {against}")
         return rollout, release, self._contents.put(data)
+
+    def _against(self, catalogue: "Catalogue", offer: Offer) -> str:
+        """Why the release that `offer` names may not run; empty when it may."""
+        mark = catalogue.marks.models[self._wish.model]
+        return mark.against(offer.sequence, offer.release)
 
     def _save(self, catalogue: "Catalogue", marks: highwater.Marks) -> None:
         catalogue.marks = highwater.save(self._state.trust, marks)

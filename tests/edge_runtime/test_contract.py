@@ -37,6 +37,7 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "device-1": Device,
     "evidence-1": EvidenceBook,
     "release-1": Release,
+    "release-1-bom": Release,
     "report-1": Report,
     "rollout-1": Rollout,
     "run-1": RunReport,
@@ -104,6 +105,13 @@ def test_the_golden_report_is_signed_by_the_golden_device() -> None:
     changed = msgspec.structs.replace(signed, payload=signed.payload.replace(b"failed", b"active"))
     with pytest.raises(TrustError, match="not signed by device key"):
         verify(changed, device.key)
+
+
+def test_a_release_with_page_and_bom_names_them_among_its_files() -> None:
+    before = read(FIXTURES / "release-1.json", Release)
+    release = read(FIXTURES / "release-1-bom.json", Release)
+    assert (before.page, before.bom) == (msgspec.UNSET, msgspec.UNSET)
+    assert release.files().keys() - before.files().keys() == {"b" * 64, "c" * 64}
 
 
 def test_golden_events_parse() -> None:

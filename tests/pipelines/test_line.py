@@ -21,6 +21,8 @@ from edgefactory.pipelines.report import read_summary
 from edgefactory.pipelines.stages import LINE, STAGES
 from edgefactory.registry import refresh
 
+from .test_ci_templates import github_commands
+
 pytestmark = pytest.mark.component
 
 EDGEFACTORY = Path(sys.executable).with_name("edgefactory")
@@ -64,6 +66,24 @@ def test_the_branch_ran_what_the_line_proved_and_signed(finished: Path) -> None:
     assert summary.edge.release == release
     assert summary.edge.vouchers_right is not None
     assert summary.edge.vouchers_right > 0.8 * (summary.edge.vouchers or 0)
+
+
+def test_the_steps_of_github_s_template_run_on_a_workspace(copied: Path) -> None:
+    """As GitHub runs them: bash, which stops at the first command that fails."""
+    path = f"{EDGEFACTORY.parent}:{os.environ['PATH']}"
+    for command in github_commands():
+        done = subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", command],
+            cwd=copied,
+            env={k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")}
+            | {"PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+    assert "champion of voucher-digits is 0.1.0 (was nobody)" in done.stdout
 
 
 def test_the_branch_has_no_torch_and_nothing_of_the_factory(finished: Path) -> None:

@@ -32,6 +32,7 @@ from edgefactory.datasets.documents import Item, Label, Snapshot
 from edgefactory.datasets.manifest import header_of, write_manifest
 from edgefactory.registry import (
     ReleaseSettings,
+    Sources,
     build_release,
     create_keys,
     example_policy,
@@ -51,8 +52,12 @@ class Line:
     folder: Path
 
     @property
-    def inputs(self) -> tuple[Path, Path, Path, Path]:
-        return (self.variants, self.evidence, self.folder / "checkpoint", self.folder / "snapshot")
+    def inputs(self) -> tuple[Sources]:
+        return (
+            Sources(
+                self.variants, self.evidence, self.folder / "checkpoint", self.folder / "snapshot"
+            ),
+        )
 
     @property
     def variants(self) -> Path:

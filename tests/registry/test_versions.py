@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefactory.datasets.errors import InputError, TrustError
+from edgefactory.datasets.errors import InputError, MissingError, TrustError
 from edgefactory.registry import register
 
 from .conftest import Line, make_line
@@ -50,6 +50,12 @@ def test_a_verdict_about_other_bytes_is_refused(line: Line, tmp_path: Path) -> N
     other.build()
     with pytest.raises(TrustError, match="another release"):
         register(line.release, f"sqlite:///{tmp_path / 'mlflow.db'}", verdict=other.verdict)
+
+
+def test_a_server_that_is_not_there(line: Line) -> None:
+    line.build()
+    with pytest.raises(MissingError, match="no MLflow server answers at http://127"):
+        register(line.release, "http://user:secret@127.0.0.1:1/")
 
 
 def test_a_store_that_mlflow_cannot_use(line: Line, tmp_path: Path) -> None:

@@ -166,8 +166,9 @@ class Lineage(Struct, frozen=True, forbid_unknown_fields=True):
 class Release(Struct, frozen=True, forbid_unknown_fields=True):
     """One version of a model: everything that a branch needs to fetch, check and run it.
 
-    `outcomes` is what the gate compares with another release; no branch fetches it. Without it, it
-    is UNSET, not None: so documents from before keep their bytes.
+    `page` and `bom` are for people and auditors, `outcomes` is what the gate compares with another
+    release: no site fetches them. Where there is none they are UNSET, not None: so releases from
+    before keep their bytes.
     """
 
     schema: Literal["release/1"]
@@ -185,11 +186,14 @@ class Release(Struct, frozen=True, forbid_unknown_fields=True):
     lineage: Lineage
     card: FileRef
     outcomes: FileRef | UnsetType = UNSET
+    page: FileRef | UnsetType = UNSET
+    bom: FileRef | UnsetType = UNSET
 
     def files(self) -> dict[str, FileRef]:
         """Every file that the release refers to, by SHA-256."""
         refs = [self.evidence, self.card, *(case.picture for case in self.golden.cases)]
-        refs += [] if isinstance(self.outcomes, UnsetType) else [self.outcomes]
+        further = (self.outcomes, self.page, self.bom)
+        refs += [ref for ref in further if not isinstance(ref, UnsetType)]
         refs += [ref for variant in self.variants for ref in variant.files.values()]
         return {ref.sha256: ref for ref in refs}
 

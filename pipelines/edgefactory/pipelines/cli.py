@@ -28,6 +28,9 @@ specialist out. `edgefactory demo --workspace DIR` runs all of it; each stage is
 command of its own, reads its section of DIR/params.yaml, and needs no DVC.
 """
 
+NAMED = ("snapshot", "release", "checkpoint", "variants", "evidence", "data", "settings")
+"""A stage that is given one of these works on folders of its caller's, and on no workspace."""
+
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole parser, made from the tables in `commands`."""
@@ -70,10 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(command: Command, args: argparse.Namespace) -> "Outcome":
     quiet.set_environment()
     quiet.set_logging(args.verbose)
-    # `train SNAP` and `gate RELEASE` name their own folders and belong to no workspace, as they do
-    # alone.
-    named = any(getattr(args, name, None) is not None for name in ("snapshot", "release"))
-    if command.STAGE is None or named:
+    if command.STAGE is None or any(getattr(args, name, None) is not None for name in NAMED):
         return command.run(args, Screen())
     from edgefactory.pipelines.running import StageRun
 

@@ -37,19 +37,7 @@ def read_params(path: Path) -> dict[str, Mapping[str, object]]:
 
     Raises InputError for what is not YAML, or not sections that the line knows.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise MissingError(f"{path} is not there") from None
-    except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}") from error
-    if len(data) > MAX_BYTES:
-        raise InputError(f"{path} is larger than {MAX_BYTES} bytes")
-    try:
-        found = yaml.safe_load(data)
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"{path} is not YAML: {error}") from error
+    found = _read_yaml(path)
     if not isinstance(found, dict):
         raise InputError(f"{path} must hold sections ({', '.join(SECTIONS)})")
     for name, content in found.items():
@@ -57,6 +45,19 @@ def read_params(path: Path) -> dict[str, Mapping[str, object]]:
         if content is not None and not isinstance(content, dict):
             raise InputError(f"{path}: {name} must be a section of keys, found {content!r}")
     return {name: found.get(name) or {} for name in SECTIONS}
+
+
+def read_section(path: Path) -> Mapping[str, object]:
+    """The keys in the YAML file at `path`, for `settings`; an empty file has none.
+
+    Raises MissingError, and InputError for what is not YAML, or not keys.
+    """
+    found = _read_yaml(path)
+    if found is None:
+        return {}
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+        raise InputError(f"{path} must hold keys with their values")
+    return found
 
 
 def settings(
@@ -76,6 +77,22 @@ def settings(
         return msgspec.convert({**section, **own}, kind, dec_hook=_decode_path, strict=True)
     except msgspec.ValidationError as error:
         raise InputError(f"{where}: {error}") from error
+
+
+def _read_yaml(path: Path) -> object:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise MissingError(f"{path} is not there") from None
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror}") from error
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{path} is larger than {MAX_BYTES} bytes")
+    try:
+        return yaml.safe_load(data)
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        raise InputError(f"{path} is not YAML: {error}") from error
 
 
 def refuse_unknown(name: str, known: typing.Iterable[str], where: str) -> None:

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from edge_runtime.contract import Release, file_digest, read
+from edgefactory.datasets.errors import InputError, MissingError
 from edgefactory.pipelines.workspace import Workspace
 
 NOWHERE = "none"
@@ -11,6 +13,33 @@ NOWHERE = "none"
 def tracking_uri(workspace: Workspace) -> str:
     """`MLFLOW_TRACKING_URI` where it is set, else a SQLite file of the workspace's own."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{workspace.state / 'mlflow.db'}"
+
+
+def registry_uri(given: str | None) -> str:
+    """The store of registered releases: `given`, `MLFLOW_TRACKING_URI`, or that of the workspace
+    here. Raises MissingError when there is none."""
+    own = Workspace(Path.cwd()).state / "mlflow.db"
+    named = given or os.environ.get("MLFLOW_TRACKING_URI")
+    if named is None and not own.is_file():
+        raise MissingError(
+            "no registry is named: say --store URI (as sqlite:///FILE, or a server's http://…), "
+            "set MLFLOW_TRACKING_URI, or call this in a workspace"
+        )
+    return named or f"sqlite:///{own}"
+
+
+def named_version(text: str) -> tuple[str, str]:
+    """MODEL@VERSION as model and version; of a release's folder, its model and digest.
+
+    Raises InputError.
+    """
+    model, _, version = text.partition("@")
+    if model and version:
+        return model, version
+    document = Path(text) / "release.json"
+    if document.is_file():
+        return read(document, Release).name, file_digest(document)
+    raise InputError(f"{text!r} is neither MODEL@VERSION, as cctv-person@0.1.0, nor a release")
 
 
 def tracking_beside(out: Path, given: str | None) -> str | None:

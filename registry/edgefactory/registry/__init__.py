@@ -5,7 +5,9 @@ tree of static files, `verify_published` proves that tree offline. Reading order
 `build`, `gate`, `tree`, `publication`.
 """
 
-from edgefactory.registry.build import Built, build_release
+from edgefactory.registry.aliases import Known, Move, Moved, Shelf, find, move_alias, show
+from edgefactory.registry.build import Built, PageMaker, Sources, build_release
+from edgefactory.registry.card import Facts
 from edgefactory.registry.emergency import Ban, propose_ban
 from edgefactory.registry.gate import (
     Finding,
@@ -25,6 +27,7 @@ from edgefactory.registry.keys import (
     read_public,
     write_public,
 )
+from edgefactory.registry.notices import AliasNotice, ReleaseNotice, notify
 from edgefactory.registry.policy import Policy, example_policy, read_policy
 from edgefactory.registry.proof import (
     Chain,
@@ -51,6 +54,7 @@ from edgefactory.registry.requests import (
     sign_request,
     write_request,
 )
+from edgefactory.registry.retrieval import fetch_release
 from edgefactory.registry.review import new_releases, review
 from edgefactory.registry.rotation import KeyChange, propose_rotation
 from edgefactory.registry.server import Server, serve
@@ -60,24 +64,33 @@ from edgefactory.registry.versions import register
 
 __all__ = [
     "KEY_NAMES",
+    "AliasNotice",
     "Ban",
     "Built",
     "Chain",
+    "Facts",
     "Finding",
     "Freshness",
     "Given",
     "KeyChange",
     "KeyHolder",
+    "Known",
     "Licence",
+    "Move",
+    "Moved",
+    "PageMaker",
     "Policy",
     "ProvenRelease",
     "PublicKey",
     "Published",
+    "ReleaseNotice",
     "ReleaseSettings",
     "Request",
     "RolloutSettings",
     "Server",
+    "Shelf",
     "SignedRole",
+    "Sources",
     "Verdict",
     "apply_request",
     "approve",
@@ -85,12 +98,16 @@ __all__ = [
     "create_key",
     "create_keys",
     "example_policy",
+    "fetch_release",
+    "find",
     "gate",
     "init_repository",
     "keep_fresh",
     "lacking",
     "merge",
+    "move_alias",
     "new_releases",
+    "notify",
     "open_signer",
     "propose",
     "propose_ban",
@@ -108,6 +125,7 @@ __all__ = [
     "register",
     "review",
     "serve",
+    "show",
     "sign_request",
     "verify_published",
     "write_public",

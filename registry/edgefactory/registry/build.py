@@ -1,9 +1,11 @@
 """From variants, evidence, checkpoint and snapshot to a release: same inputs, same bytes."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
+from msgspec import UNSET
 
 from edge_runtime.contract import (
     EvidenceBook,
@@ -24,11 +26,28 @@ from edgefactory.datasets.files import fresh_folder
 from edgefactory.datasets.manifest import read_manifest, snapshot_digest
 from edgefactory.datasets.outcomes import Outcomes, encode_outcomes, read_outcomes
 from edgefactory.registry.binding import ACCURACY, TEACHER, counts_for, foreign, unbound
-from edgefactory.registry.card import Facts, card
+from edgefactory.registry.bom import Ran, bill_of_materials
+from edgefactory.registry.card import Facts, Shown, card
 from edgefactory.registry.files import copy_blob, parse, plain_name, write_atomic
 from edgefactory.registry.gate import BLOBS, RELEASE_FILE
-from edgefactory.registry.lineage import read_lineage
+from edgefactory.registry.lineage import read_lineage, read_versions
 from edgefactory.registry.settings import ReleaseSettings
+
+PREVIEW = "predictions.png"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The folders that a release is made from, as the stages before it wrote them."""
+
+    variants: Path
+    evidence: Path
+    checkpoint: Path
+    snapshot: Path
+
+
+PageMaker = Callable[[ReleaseSettings, Facts], bytes]
+"""Makes the card's page: the same facts must give the same bytes."""
 
 
 @dataclass(frozen=True)
@@ -53,67 +72,104 @@ class _Inputs:
     outcomes: Outcomes | None
 
 
+@dataclass(frozen=True)
+class _Papers:
+    """What a release says of itself, as bytes."""
+
+    evidence: bytes
+    bom: bytes
+    card: bytes
+    page: bytes | None
+    outcomes: bytes | None
+
+    def all(self) -> tuple[bytes, ...]:
+        written = (self.evidence, self.bom, self.card, self.page, self.outcomes)
+        return tuple(content for content in written if content is not None)
+
+
 def build_release(
-    settings: ReleaseSettings,
-    variants: Path,
-    evidence: Path,
-    checkpoint: Path,
-    snapshot: Path,
-    out: Path,
+    settings: ReleaseSettings, sources: Sources, out: Path, page: PageMaker | None = None
 ) -> Built:
     """Write the release folder `out`: release.json and blobs/<sha256>.
 
     A variant is offered only when its accuracy was measured on its own engine and precision;
-    the others are named in the card, with the reason, and their figures are left out.
+    the others are named in the card, with the reason, and their figures are left out. Without
+    `page` the card is Markdown only.
     Raises InputError when the documents do not belong together or a figure belongs to another
     file, TrustError when a file is not what its document states, MissingError, StorageError.
     """
-    inputs = _read(variants, evidence, checkpoint, snapshot)
+    inputs = _read(sources)
     offered, left_out = _offer(inputs.made, inputs.book)
     names = {variant.name for variant in offered}
-    book = msgspec.structs.replace(
-        inputs.book,
-        items=tuple(item for item in inputs.book.items if item.subject in {TEACHER, *names}),
+    figures = tuple(item for item in inputs.book.items if item.subject in {TEACHER, *names})
+    inputs = replace(
+        inputs,
+        book=msgspec.structs.replace(inputs.book, items=figures),
+        golden=_golden(inputs.golden, names),
     )
-    golden = _golden(inputs.golden, names)
-    decided = _decided(inputs.outcomes, names)
-    evidence_bytes = encode(book)
-    facts = Facts(
-        inputs.made,
-        offered,
-        left_out,
-        inputs.snapshot,
-        book,
-        _ref(evidence_bytes),
-        inputs.point,
-        inputs.lineage,
-    )
-    card_bytes = card(settings, facts).encode()
-    release = _release(settings, inputs, offered, golden, _ref(evidence_bytes), _ref(card_bytes))
-    if decided is not None:
-        release = msgspec.structs.replace(release, outcomes=_ref(decided))
+    papers = _papers(settings, sources, inputs, offered, left_out, page)
+    release = _release(settings, inputs, offered, papers)
     data = encode(release)
     parse(data, Release, "the release made from these settings")
     with fresh_folder(out, RELEASE_FILE) as work:
         blobs = work / BLOBS
         for variant in offered:
             for name, ref in sorted(variant.files.items()):
-                copy_blob(variants / variant.name / name, ref, blobs)
-        for case in golden.cases:
-            picture = evidence / "golden" / f"{case.picture.sha256}.png"
-            copy_blob(picture, case.picture, blobs)
-        for content in filter(None, (evidence_bytes, card_bytes, decided)):
+                copy_blob(sources.variants / variant.name / name, ref, blobs)
+        for case in inputs.golden.cases:
+            copy_blob(golden_picture(sources.evidence, case.picture), case.picture, blobs)
+        for content in papers.all():
             write_atomic(blobs / digest(content), content)
         write_atomic(work / RELEASE_FILE, data)
     return Built(digest(data), release, left_out)
 
 
-def _read(variants: Path, evidence: Path, checkpoint: Path, snapshot: Path) -> _Inputs:
+def golden_picture(evidence: Path, picture: FileRef) -> Path:
+    """Where the picture of a golden case lies in the folder of evidence."""
+    return evidence / "golden" / f"{picture.sha256}.png"
+
+
+def _papers(
+    settings: ReleaseSettings,
+    sources: Sources,
+    inputs: _Inputs,
+    offered: tuple[Variant, ...],
+    left_out: tuple[Skipped, ...],
+    page: PageMaker | None,
+) -> _Papers:
+    made, book, lineage = inputs.made, inputs.book, inputs.lineage
+    evidence = encode(book)
+    ran = Ran(made, offered, inputs.snapshot, book, lineage, read_versions(sources.checkpoint))
+    bom = bill_of_materials(settings, ran)
+    preview = sources.checkpoint / PREVIEW
+    facts = Facts(
+        made=made,
+        offered=offered,
+        left_out=left_out,
+        snapshot=inputs.snapshot,
+        book=book,
+        evidence=_ref(evidence),
+        point=inputs.point,
+        lineage=lineage,
+        bom=_ref(bom),
+        golden=tuple(
+            Shown(case, golden_picture(sources.evidence, case.picture))
+            for case in inputs.golden.cases
+        ),
+        preview=preview if preview.is_file() else None,
+    )
+    drawn = None if page is None else page(settings, facts)
+    decided = _decided(inputs.outcomes, {variant.name for variant in offered})
+    return _Papers(evidence, bom, card(settings, facts).encode(), drawn, decided)
+
+
+def _read(sources: Sources) -> _Inputs:
+    variants, evidence = sources.variants, sources.evidence
     made = read_document(variants / "variants.json", VariantSet)
     book = read_document(evidence / "evidence.json", EvidenceBook)
-    pictures = read_manifest(snapshot)
-    lineage = read_lineage(checkpoint, pictures)
-    manifest_sha256 = snapshot_digest(snapshot)
+    pictures = read_manifest(sources.snapshot)
+    lineage = read_lineage(sources.checkpoint, pictures)
+    manifest_sha256 = snapshot_digest(sources.snapshot)
     _same("snapshot", made.snapshot_sha256, manifest_sha256, "variants.json")
     _same("snapshot", lineage.snapshot_sha256, manifest_sha256, "lineage.json")
     _same("checkpoint", made.checkpoint_sha256, lineage.checkpoint_sha256, "variants.json")
@@ -201,12 +257,7 @@ def _decided(outcomes: Outcomes | None, names: set[str]) -> bytes | None:
 
 
 def _release(
-    settings: ReleaseSettings,
-    inputs: _Inputs,
-    offered: tuple[Variant, ...],
-    golden: Golden,
-    evidence: FileRef,
-    card_ref: FileRef,
+    settings: ReleaseSettings, inputs: _Inputs, offered: tuple[Variant, ...], papers: _Papers
 ) -> Release:
     return Release(
         schema="release/1",
@@ -219,10 +270,13 @@ def _release(
         output=inputs.made.output,
         operating_point=inputs.point,
         variants=offered,
-        golden=golden,
-        evidence=evidence,
+        golden=inputs.golden,
+        evidence=_ref(papers.evidence),
         lineage=inputs.lineage,
-        card=card_ref,
+        card=_ref(papers.card),
+        outcomes=UNSET if papers.outcomes is None else _ref(papers.outcomes),
+        page=UNSET if papers.page is None else _ref(papers.page),
+        bom=_ref(papers.bom),
     )
 
 

@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from edge_runtime.contract import (
-    Evidence,
     EvidenceBook,
     FileRef,
+    GoldenCase,
     Lineage,
     OperatingPoint,
     Skipped,
@@ -15,26 +16,24 @@ from edge_runtime.contract import (
     VariantSet,
 )
 from edgefactory.datasets.documents import Snapshot
-from edgefactory.registry.binding import TEACHER, counts_for
+from edgefactory.registry.figures import Row, columns, figure, parts, rows
 from edgefactory.registry.settings import ReleaseSettings
 
-COLUMNS = (
-    ("ap50", "AP50"),
-    ("accuracy", "accuracy"),
-    ("ap50_minus_teacher", "AP50 − teacher"),
-    ("ap50_minus_fp32", "AP50 − fp32"),
-    ("accuracy_minus_fp32", "accuracy − fp32"),
-    ("latency_ms", "latency, ms"),
-    ("time_ratio", "× faster than the teacher"),
-    ("macs", "MACs"),
-    ("bytes", "bytes"),
-)
-"""The figures that the card shows, in this order, where there are any; all are in the evidence."""
+
+@dataclass(frozen=True)
+class Shown:
+    """A golden case, and where its picture lies."""
+
+    case: GoldenCase
+    picture: Path
 
 
 @dataclass(frozen=True)
 class Facts:
-    """The documents that a card is written from; `evidence` is the stored form of `book`."""
+    """What a card is written from; `evidence` is the stored form of `book`.
+
+    `golden` and `preview`, training's own picture, are for cards that show pictures.
+    """
 
     made: VariantSet
     offered: tuple[Variant, ...]
@@ -44,6 +43,9 @@ class Facts:
     evidence: FileRef
     point: OperatingPoint
     lineage: Lineage
+    bom: FileRef
+    golden: tuple[Shown, ...] = ()
+    preview: Path | None = None
 
 
 def card(settings: ReleaseSettings, facts: Facts) -> str:
@@ -53,26 +55,32 @@ def card(settings: ReleaseSettings, facts: Facts) -> str:
         ["## What it is", *_identity(settings, facts)],
         ["## Intended use", settings.intended_use],
         ["## How the pictures were labelled", *_labelling(facts.snapshot)],
-        ["## Measured", *_measured(facts.book, facts.offered, facts.evidence)],
+        ["## Measured", *_measured(facts)],
+        _parts(facts),
         _not_offered(facts.left_out),
         ["## Limits", _list(settings.limits)],
         [
             "## Licences",
             _list(f"{entry.what}: {entry.licence} ({entry.source})" for entry in settings.licences),
         ],
-        ["## Lineage", *_lineage(facts.lineage)],
+        ["## Lineage", *_lineage(facts)],
     )
     return "\n\n".join(text for section in sections for text in section if text) + "\n"
 
 
-def _identity(settings: ReleaseSettings, facts: Facts) -> Iterator[str]:
+def identity_says(settings: ReleaseSettings, facts: Facts) -> str:
+    """What the model does, from what picture, and from which score on it counts."""
     spec, point = facts.made.input, facts.point
-    yield (
+    return (
         f"A {facts.made.task} model for {', '.join(facts.made.labels)}. It takes a picture of "
         f"{spec.width}×{spec.height} pixels ({spec.colour}, {spec.fit}, {spec.resize}); a "
         f"decision counts from a score of {point.score_threshold:g} ({point.chosen_by}). "
         f"Release sequence {settings.sequence}."
     )
+
+
+def _identity(settings: ReleaseSettings, facts: Facts) -> Iterator[str]:
+    yield identity_says(settings, facts)
     yield _list(_offer(variant) for variant in facts.offered)
 
 
@@ -83,57 +91,69 @@ def _offer(variant: Variant) -> str:
     )
 
 
-def _labelling(snapshot: Snapshot) -> Iterator[str]:
+def labelling_says(snapshot: Snapshot) -> str:
+    """How many pictures there are of each split, and who labelled those that judge."""
     splits = Counter(item.split for item in snapshot.items)
     who = {
         "human": "annotators independent of the teacher, picture by picture",
         "teacher": "the teacher itself: the figures below say how well it is imitated, not more",
         "imported": "the source of the pictures, as imported",
     }[snapshot.test_labels]
-    yield (
+    return (
         f"{len(snapshot.items)} pictures: {splits['train']} to learn from, {splits['val']} to "
         f"watch over the training, {splits['test']} to judge by. Split by time with a gap, never "
         f"by random frame. The pictures to judge by were labelled by {who}."
     )
+
+
+def label_rows(snapshot: Snapshot) -> list[tuple[str, str, str, int]]:
+    """Split, origin, state, and how many labels there are of these."""
     labels = Counter(
         (item.split, label.origin, label.state) for item in snapshot.items for label in item.labels
     )
-    rows = [[split, f"`{o}`", state, str(n)] for (split, o, state), n in sorted(labels.items())]
-    yield _table(("split", "origin", "state", "labels"), rows)
+    return [(*key, n) for key, n in sorted(labels.items())]
 
 
-def _measured(book: EvidenceBook, offered: Sequence[Variant], evidence: FileRef) -> Iterator[str]:
+def _labelling(snapshot: Snapshot) -> Iterator[str]:
+    yield labelling_says(snapshot)
+    table = [[split, f"`{o}`", state, str(n)] for split, o, state, n in label_rows(snapshot)]
+    yield _table(("split", "origin", "state", "labels"), table)
+
+
+def host_says(book: EvidenceBook) -> str:
+    """Where the figures were measured."""
     host = book.host
+    return f"On {host.cpu}, {host.cores} cores, {host.system}."
+
+
+def _measured(facts: Facts) -> Iterator[str]:
     yield (
-        f"On {host.cpu}, {host.cores} cores, {host.system}. In brackets: 95% confidence interval. "
-        f"Every figure, with the files, engine version and threads that it belongs to, stands in "
-        f"the evidence `{evidence.sha256}`."
+        f"{host_says(facts.book)} In brackets: 95% confidence interval. Every figure, with the "
+        f"files, engine version and threads that it belongs to, stands in the evidence "
+        f"`{facts.evidence.sha256}`."
     )
-    subjects: dict[tuple[str, str, str], dict[str, Evidence]] = {}
-    names = {variant.name: variant for variant in offered}
-    for item in book.items:
-        variant = names.get(item.subject)
-        shown = item.subject == TEACHER or (variant and counts_for(item, variant))
-        if shown and item.slice == "all":
-            key = (item.subject, item.engine, item.precision)
-            subjects.setdefault(key, {}).setdefault(item.metric, item)
-    columns = [c for c in COLUMNS if any(c[0] in figures for figures in subjects.values())]
-    rows = [
-        [*key, *(_figure(figures.get(metric)) for metric, _ in columns)]
-        for key, figures in subjects.items()
-    ]
-    yield _table(("subject", "engine", "precision", *(title for _, title in columns)), rows)
+    found = rows(facts.book, facts.offered)
+    shown = columns(found)
+    yield _table(
+        ("subject", "engine", "precision", *(title for _, title in shown)),
+        [_cells(row, [metric for metric, _ in shown]) for row in found],
+    )
 
 
-def _figure(item: Evidence | None) -> str:
-    if item is None:
-        return "–"
-    if float(item.value).is_integer() and abs(item.value) >= 1000:
-        return f"{item.value:.0f}"
-    text = f"{item.value:.4g}"
-    if item.interval is not None:
-        text += f" [{item.interval[0]:.3g}, {item.interval[1]:.3g}]"
-    return text
+def _cells(row: Row, metrics: Sequence[str]) -> list[str]:
+    figures = [figure(row.figures.get(metric)) for metric in metrics]
+    return [row.subject, row.engine, row.precision, *figures]
+
+
+def _parts(facts: Facts) -> list[str]:
+    found = {part: rows(facts.book, facts.offered, part) for part in parts(facts.book)}
+    shown = columns([row for those in found.values() for row in those])
+    if not shown:
+        return []
+    metrics = [metric for metric, _ in shown]
+    table = [[part, *_cells(row, metrics)] for part, those in found.items() for row in those]
+    head = ("part", "subject", "engine", "precision", *(title for _, title in shown))
+    return ["## Measured, by part of the pictures", _table(head, table)]
 
 
 def _not_offered(left_out: Sequence[Skipped]) -> list[str]:
@@ -142,28 +162,36 @@ def _not_offered(left_out: Sequence[Skipped]) -> list[str]:
     return ["## Not offered to sites", _list(f"`{s.name}`: {s.reason}" for s in left_out)]
 
 
-def _lineage(lineage: Lineage) -> Iterator[str]:
-    facts = (
+def identities(facts: Facts) -> list[tuple[str, str]]:
+    """What the release was made from, each by its name in the world."""
+    lineage = facts.lineage
+    known = (
         ("snapshot", lineage.snapshot_sha256),
         ("checkpoint", lineage.checkpoint_sha256),
         ("teacher", lineage.teacher_sha256),
         ("code, git commit", lineage.git_commit),
         ("MLflow run", lineage.mlflow_run),
-        ("seed", lineage.seed),
+        ("seed", str(lineage.seed)),
+        ("bill of materials", facts.bom.sha256),
     )
-    yield _table(("what", "identity"), [[k, f"`{v}`"] for k, v in facts if v is not None])
+    return [(what, name) for what, name in known if name is not None]
+
+
+def _lineage(facts: Facts) -> Iterator[str]:
+    lineage = facts.lineage
+    yield _table(("what", "identity"), [[k, f"`{v}`"] for k, v in identities(facts)])
     if lineage.recipe:
-        rows = [[key, f"`{value}`"] for key, value in sorted(lineage.recipe.items())]
-        yield _table(("recipe", "value"), rows)
+        table = [[key, f"`{value}`"] for key, value in sorted(lineage.recipe.items())]
+        yield _table(("recipe", "value"), table)
 
 
 def _list(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    body = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in body)
+def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
 
 
 def _cell(text: str) -> str:

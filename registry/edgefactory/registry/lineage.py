@@ -57,6 +57,11 @@ def read_lineage(checkpoint: Path, snapshot: Snapshot) -> Lineage:
     )
 
 
+def read_versions(checkpoint: Path) -> dict[str, str]:
+    """The packages that trained the checkpoint, by version. Raises MissingError, InputError."""
+    return read_document(checkpoint / "lineage.json", CheckpointLineage).versions
+
+
 def _afterwards(found: CheckpointLineage) -> dict[str, object]:
     """What stands beside the recipe: where it began, and how the network was changed then."""
     changes = {k: v for k, v in (found.changes or {}).items() if k != "ranges"}

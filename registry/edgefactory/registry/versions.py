@@ -1,19 +1,19 @@
 """The release as a model version in MLflow, so that it stands beside the run that made it."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from edge_runtime.contract import Release, digest
-from edgefactory.datasets.errors import InputError, StorageError, TrustError
+from edgefactory.datasets.errors import InputError, TrustError
 from edgefactory.registry.files import parse, read_bounded
 from edgefactory.registry.gate import MAX_RELEASE_BYTES, RELEASE_FILE, read_verdict
+from edgefactory.registry.store import all_versions, ensure_model, opened
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "edgefactory"
+LEDGER_SUFFIX = ".promotions"
 BUNDLE = "release"
 DIGEST_TAG = "edgefactory.digest"
 SEQUENCE_TAG = "edgefactory.sequence"
@@ -39,28 +39,17 @@ def register(
         VERSION_TAG: document.version,
         VERDICT_TAG: _verdict(verdict, digest(data)),
     }
-    # Read when MLflow is imported: nothing about this line leaves the machine.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("DO_NOT_TRACK", "true")
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+    if document.name.endswith(LEDGER_SUFFIX):
+        raise InputError(f"{document.name!r} is the name of a ledger; call the model another name")
+    with opened(tracking_uri) as client:
         return _register(client, document.name, release, run_id, tags)
-    except MlflowException as error:
-        text = str(error).splitlines()[0]
-        raise InputError(f"MLflow at {_shown(tracking_uri)} refused the release: {text}") from error
-    except OSError as error:
-        raise StorageError(f"MLflow at {_shown(tracking_uri)}: {error}") from error
 
 
 def _register(
     client: "MlflowClient", name: str, release: Path, run_id: str | None, tags: dict[str, str]
 ) -> int:
-    if not client.search_registered_models(f"name = '{name}'"):
-        client.create_registered_model(name)
-    for version in client.search_model_versions(f"name = '{name}'"):
+    ensure_model(client, name)
+    for version in all_versions(client, name):
         if version.tags.get(DIGEST_TAG) == tags[DIGEST_TAG]:
             client.set_model_version_tag(name, str(version.version), VERDICT_TAG, tags[VERDICT_TAG])
             return int(version.version)
@@ -109,9 +98,3 @@ def _verdict(path: Path | None, release_sha256: str) -> str:
     if verdict.release != release_sha256:
         raise TrustError(f"{path} is about another release; run the gate on this one")
     return "passed" if verdict.passed else "failed"
-
-
-def _shown(uri: str) -> str:
-    """The store's address without a password that may stand in it."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"

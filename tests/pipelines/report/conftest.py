@@ -403,7 +403,8 @@ def sign_and_run(workspace: Path) -> Path:
     made, proof = workspace / "variants", workspace / "evidence"
     checkpoint, snapshot = workspace / "checkpoint", workspace / "snapshot"
     release, verdict = workspace / "release", workspace / "gate" / "verdict.json"
-    registry.build_release(registry.ReleaseSettings(), made, proof, checkpoint, snapshot, release)
+    sources = registry.Sources(made, proof, checkpoint, snapshot)
+    registry.build_release(registry.ReleaseSettings(), sources, release)
     shutil.copy(registry.example_policy("cctv"), workspace / "policy.yaml")
     verdict.parent.mkdir()
     registry.write_verdict(registry.gate(release, workspace / "policy.yaml"), verdict)

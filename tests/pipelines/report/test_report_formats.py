@@ -17,7 +17,7 @@ from edgefactory.datasets.outcomes import document as outcomes
 from edgefactory.pipelines import specialising
 from edgefactory.pipelines.report import schema
 from edgefactory.registry import keys as registry_keys
-from edgefactory.registry import policy, requests
+from edgefactory.registry import notices, policy, requests
 from edgefactory.registry.gating import approval, replay, verdict
 from edgefactory.training.evaluation import document
 from edgefactory.training.tuning import costs, space
@@ -40,6 +40,7 @@ def struct(name: str, page: str) -> StructType:
         "verdict": (verdict,),
         "approval": (approval,),
         "figures": (replay,),
+        "notice": (notices,),
     }
     common = (contract, datasets, schema, document, specialising, comparing, saturation)
     modules = (*own.get(page, ()), *common)

@@ -41,6 +41,10 @@ from edgefactory.pipelines.commands import (
     promote,
     prove,
     recipe,
+    registry_add,
+    registry_alias,
+    registry_get,
+    registry_show,
     release_approve,
     release_block,
     release_build,
@@ -167,6 +171,15 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Command]]] = {
             "resume": rollout_resume,
             "rollback": rollout_rollback,
             "floor": rollout_floor,
+        },
+    ),
+    "registry": (
+        "releases by name: versions, verdicts, aliases",
+        {
+            "add": registry_add,
+            "alias": registry_alias,
+            "show": registry_show,
+            "get": registry_get,
         },
     ),
     "branch": (

@@ -1,10 +1,16 @@
-"""Put variants, evidence, golden samples and lineage together as one release: release/.
+"""Put variants, evidence, golden samples and lineage together as one release.
 
-Reads the section `release`. Without `version` and `sequence` there, the newest published number
-is kept while the release is the same to the byte, else the next one is taken.
+`release build --variants DIR --evidence DIR --checkpoint DIR --data SNAP --settings FILE --out DIR`
+takes what stands in these folders; FILE (YAML) says what the release is called and says of itself,
+as the section `release` of a params.yaml. The same inputs give the same bytes, anywhere and ever.
+
+Without these options it is the stage of a line: the workspace's own folders become release/, by the
+section `release`. Without `version` and `sequence` there, the newest published number is kept while
+the release is the same to the byte, else the next one is taken.
 """
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefactory.pipelines.outcome import Outcome
@@ -17,23 +23,28 @@ if TYPE_CHECKING:
 HELP = "put one release together"
 STAGE: str | None = "release"
 
+NAMED = ("variants", "evidence", "checkpoint", "data", "settings", "out")
+
 
 def options(parser: ArgumentParser) -> None:
-    """No options of its own."""
+    """The folders, where they are not a workspace's."""
+    parser.add_argument("--variants", metavar="DIR", help="what `compress` made")
+    parser.add_argument("--evidence", metavar="DIR", help="what `prove` measured")
+    parser.add_argument("--checkpoint", metavar="DIR", help="what `train` made")
+    parser.add_argument("--data", metavar="SNAP", help="the snapshot that it learned from")
+    parser.add_argument("--settings", metavar="FILE", help="name, version, limits, licences: YAML")
+    parser.add_argument("--out", metavar="DIR", help="the folder of the release")
+
+
+def is_named(args: Namespace) -> bool:
+    """Whether folders are named, so that no workspace is needed."""
+    return any(getattr(args, name) is not None for name in NAMED)
 
 
 def run(args: Namespace, screen: Screen) -> Outcome:
     """variants/, evidence/, checkpoint/, snapshot/ -> release/."""
-    from edgefactory.pipelines.params import read_params, settings
-    from edgefactory.pipelines.workspace import Workspace
-    from edgefactory.registry import ReleaseSettings
-
-    workspace = Workspace(args.workspace)
-    section = read_params(workspace.params)["release"]
-    wanted = settings(section, ReleaseSettings, "params.yaml: release")
     screen.progress(0, 0, "hashing and copying")
-    numbered = "version" in section or "sequence" in section
-    built = _build(wanted, workspace) if numbered else _build_next(wanted, workspace)
+    built = _of_folders(args) if is_named(args) else _of_workspace(args.workspace)
     release = built.release
     for left_out in built.left_out:
         screen.note(f"       not offered: {left_out.name}: {left_out.reason}")
@@ -50,6 +61,33 @@ def run(args: Namespace, screen: Screen) -> Outcome:
             "left_out": {skipped.name: skipped.reason for skipped in built.left_out},
         },
     )
+
+
+def _of_folders(args: Namespace) -> "Built":
+    from edgefactory.datasets.errors import InputError
+    from edgefactory.pipelines.cardpage import make_page
+    from edgefactory.pipelines.params import read_section, settings
+    from edgefactory.registry import ReleaseSettings, Sources, build_release
+
+    missing = [f"--{name}" for name in NAMED if getattr(args, name) is None]
+    if missing:
+        raise InputError(f"release build of named folders needs {', '.join(missing)} as well")
+    file = Path(args.settings)
+    wanted = settings(read_section(file), ReleaseSettings, str(file))
+    folders = (args.variants, args.evidence, args.checkpoint, args.data)
+    return build_release(wanted, Sources(*map(Path, folders)), Path(args.out), make_page)
+
+
+def _of_workspace(root: Path) -> "Built":
+    from edgefactory.pipelines.params import read_params, settings
+    from edgefactory.pipelines.workspace import Workspace
+    from edgefactory.registry import ReleaseSettings
+
+    workspace = Workspace(root)
+    section = read_params(workspace.params)["release"]
+    wanted = settings(section, ReleaseSettings, "params.yaml: release")
+    numbered = "version" in section or "sequence" in section
+    return _build(wanted, workspace) if numbered else _build_next(wanted, workspace)
 
 
 def _build_next(wanted: "ReleaseSettings", workspace: "Workspace") -> "Built":
@@ -72,13 +110,13 @@ def _build_next(wanted: "ReleaseSettings", workspace: "Workspace") -> "Built":
 
 
 def _build(wanted: "ReleaseSettings", workspace: "Workspace") -> "Built":
-    from edgefactory.registry import build_release
+    from edgefactory.pipelines.cardpage import make_page
+    from edgefactory.registry import Sources, build_release
 
-    return build_release(
-        wanted,
+    sources = Sources(
         workspace.require("variants", "edgefactory compress"),
         workspace.require("evidence", "edgefactory prove"),
         workspace.require("checkpoint", "edgefactory train"),
         workspace.require("snapshot", "edgefactory data snapshot"),
-        workspace / "release",
     )
+    return build_release(wanted, sources, workspace / "release", make_page)

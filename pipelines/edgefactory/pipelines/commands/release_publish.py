@@ -33,9 +33,11 @@ def run(args: Namespace, screen: Screen) -> Outcome:
     from edgefactory.pipelines.tracking import tracking_uri
     from edgefactory.pipelines.workspace import Workspace
     from edgefactory.registry import (
+        ReleaseNotice,
         RolloutSettings,
         create_keys,
         init_repository,
+        notify,
         publish,
         read_verdict,
         register,
@@ -63,6 +65,9 @@ def run(args: Namespace, screen: Screen) -> Outcome:
     screen.progress(2, 3, "checking what a site will see")
     verify_published(published, root)
     register(release, tracking_uri(workspace), verdict=verdict_file)
+    if done.changed:
+        notice = ReleaseNotice("notice/1", done.model, done.version, done.sequence, done.digest)
+        notify(notice, screen.note)
     said = "published" if done.changed else "was published already"
     return Outcome(
         f"{done.model} {done.version} {said}, sequence {done.sequence}; signatures verify",

@@ -130,7 +130,9 @@ def _licences(wishes: Wishes) -> list[dict[str, str]]:
     own = {"licence": "not stated", "source": "given by the user"}
     return [
         {"what": f"footage {wishes.video.name}", **own} if wishes.video else footage,
-        {"what": f"teacher {wishes.teacher.name}", **own} if wishes.teacher else teacher,
+        {"what": f"teacher {wishes.teacher.name}", **own, "kind": "weights"}
+        if wishes.teacher
+        else teacher,
     ]
 
 
