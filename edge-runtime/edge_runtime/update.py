@@ -178,22 +178,22 @@ class _Updating:
         active = load_journal(self._state.journal).of(self._wish.model).active
         offer = offered(rollout, self._takes_part(rollout), active.sequence if active else None)
         self.heard = Heard(rollout.edition, offer)
-        if offer is None or (offer == rollout.base and self._against(catalogue, offer)):
+        if offer is None or (offer == rollout.base and self._blocked(catalogue, offer)):
             return rollout, None, None
         release, data = catalogue.release(rollout.model, offer)
         marks = highwater.raise_model(
             catalogue.marks, release.name, offer.sequence, offer.release, rollout.known
         )
         self._save(catalogue, marks)
-        against = self._against(catalogue, offer)
+        against = marks.models[release.name].against(offer.sequence, offer.release)
         if against:
             raise RefusedError(f"{release.name} {release.version} may not run: {against}")
         return rollout, release, self._contents.put(data)
 
-    def _against(self, catalogue: "Catalogue", offer: Offer) -> str:
-        """Why the release that `offer` names may not run; empty when it may."""
-        mark = catalogue.marks.models[self._wish.model]
-        return mark.against(offer.sequence, offer.release)
+    def _blocked(self, catalogue: "Catalogue", offer: Offer) -> bool:
+        """Whether a block list names the release of `offer`."""
+        blocked = catalogue.marks.models[self._wish.model].blocked
+        return isinstance(blocked, dict) and offer.release in blocked
 
     def _save(self, catalogue: "Catalogue", marks: highwater.Marks) -> None:
         catalogue.marks = highwater.save(self._state.trust, marks)
