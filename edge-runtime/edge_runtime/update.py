@@ -10,15 +10,21 @@ import msgspec
 from msgspec import Struct
 
 from edge_runtime import engines, proof
-from edge_runtime.contract import Engine, FileRef, Release, Rollout, Variant, takes_part
+from edge_runtime.contract import Engine, FileRef, Patch, Release, Rollout, Variant, takes_part
 from edge_runtime.engines import cuda
 from edge_runtime.enrolment import trusted_root
-from edge_runtime.errors import EdgeRuntimeError, RefusedError
+from edge_runtime.errors import (
+    ContractError,
+    EdgeRuntimeError,
+    MissingError,
+    RefusedError,
+    TrustError,
+)
 from edge_runtime.running import Progress
 from edge_runtime.state import Site, State
 from edge_runtime.store import Journal, ModelSlots, Slot, load_journal, save_journal
 from edge_runtime.store.slots import failed, flip, leave
-from edge_runtime.trust import Http, fetch_blob, highwater
+from edge_runtime.trust import Http, fetch_blob, fetch_by_patch, highwater
 
 if TYPE_CHECKING:
     from edge_runtime.trust.metadata import Catalogue
@@ -111,6 +117,7 @@ class _Updating:
         self._contents = state.contents
         self._hardware = hardware_classes()
         self._start = time.perf_counter()
+        self._patches: Callable[[], tuple[Patch, ...]] = tuple
 
     def run(self) -> Update:
         rollout, release, ref = self._verified()
@@ -162,6 +169,7 @@ class _Updating:
         against = catalogue.marks.models[release.name].against(release.sequence, rollout.release)
         if against:
             raise RefusedError(f"{release.name} {release.version} may not run: {against}")
+        self._patches = lambda: _patches(catalogue, rollout)
         return rollout, release, self._contents.put(data)
 
     def _save(self, catalogue: "Catalogue", marks: highwater.Marks) -> None:
@@ -220,13 +228,16 @@ class _Updating:
         wanted = {case.picture.sha256: case.picture for case in release.golden.cases}
         for variant in usable:
             wanted |= {ref.sha256: ref for ref in variant.files.values()}
-        for number, ref in enumerate(wanted.values()):
-            if self._contents.holds(ref):
+        missing = [ref for ref in wanted.values() if not self._contents.holds(ref)]
+        patches = self._patches() if missing else ()
+        blobs = f"{self._site.url}/blobs"
+        for number, ref in enumerate(missing):
+            self._progress(number, len(missing), f"blob {ref.sha256[:12]} ({ref.bytes} bytes)")
+            if fetch_by_patch(self._http, blobs, ref, patches, self._contents):
                 continue
-            self._progress(number, len(wanted), f"blob {ref.sha256[:12]} ({ref.bytes} bytes)")
             fetch_blob(
                 self._http,
-                f"{self._site.url}/blobs/{ref.sha256}",
+                f"{blobs}/{ref.sha256}",
                 ref,
                 self._contents.partial / ref.sha256,
                 self._contents.path(ref),
@@ -256,6 +267,15 @@ class _Updating:
 
     def _seconds(self) -> float:
         return round(time.perf_counter() - self._start, 3)
+
+
+def _patches(catalogue: "Catalogue", rollout: Rollout) -> tuple[Patch, ...]:
+    """The patches that are published; none, and a line in the log, when they cannot be used."""
+    try:
+        return catalogue.patches(rollout)
+    except (MissingError, TrustError, ContractError) as error:
+        log.warning("no patches, fetching whole files: %s", error)
+        return ()
 
 
 def _settled(slots: ModelSlots) -> ModelSlots:

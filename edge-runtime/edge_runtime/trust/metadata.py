@@ -26,7 +26,7 @@ from tuf.ngclient import Updater, UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 
 from edge_runtime import durable
-from edge_runtime.contract import Block, Release, Rollout, decode, digest
+from edge_runtime.contract import Block, FileRef, Patch, Patches, Release, Rollout, decode, digest
 from edge_runtime.errors import EdgeRuntimeError, InputError, MissingError, TrustError
 from edge_runtime.state import MAX_ROOT_BYTES
 from edge_runtime.trust.highwater import (
@@ -134,6 +134,31 @@ class Catalogue:
         if release.name != rollout.model:
             raise TrustError(f"{rollout.release_path} is a release of {release.name}")
         return release, data
+
+    def patches(self, rollout: Rollout) -> tuple[Patch, ...]:
+        """The patches to files of the release that `rollout` names; none in older trees.
+
+        The rollout's signature names the list. What a patch makes is held against the release's
+        own signatures all the same. Raises MissingError, TrustError or ContractError.
+        """
+        path = f"rollout/{rollout.model}.json"
+        info = self._info(path)
+        custom = info.unrecognized_fields.get("custom") if info else None
+        if not isinstance(custom, dict) or "patches" not in custom:
+            return ()
+        try:
+            ref = msgspec.convert(custom["patches"], FileRef)
+        except msgspec.ValidationError as error:
+            raise TrustError(f"{path}: its list of patches is no file: {error}") from error
+        if ref.bytes > MAX_TARGET_BYTES:
+            raise TrustError(f"{path}: its list of patches is too long, {ref.bytes} bytes")
+        data = self._http.get(f"{self._url}/blobs/{ref.sha256}", ref.bytes)
+        if digest(data) != ref.sha256:
+            raise TrustError(f"the list of patches {ref.sha256[:12]}… is not what was signed")
+        found = decode(data, Patches, f"the list of patches {ref.sha256[:12]}…")
+        if found.release != rollout.release:
+            raise TrustError(f"the list of patches {ref.sha256[:12]}… is for another release")
+        return found.patches
 
     def _start(self) -> Updater:
         updater = Updater(
