@@ -8,6 +8,7 @@ and not by a library, since those unpack whatever length a stream comes to.
 import bz2
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_runtime.errors import TrustError
 
@@ -40,10 +41,10 @@ def apply_patch(base: bytes, patch: bytes, length: int) -> bytes:
 
 
 def _joined(
-    base: np.ndarray[tuple[int], np.dtype[np.uint8]],
+    base: npt.NDArray[np.uint8],
     control: list[int],
-    diff: np.ndarray[tuple[int], np.dtype[np.uint8]],
-    extra: np.ndarray[tuple[int], np.dtype[np.uint8]],
+    diff: npt.NDArray[np.uint8],
+    extra: npt.NDArray[np.uint8],
 ) -> bytes:
     result = np.empty(len(diff) + len(extra), np.uint8)
     old = new = differed = inserted = 0

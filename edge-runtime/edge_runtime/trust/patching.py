@@ -9,13 +9,13 @@ from edge_runtime.errors import MissingError, TrustError
 from edge_runtime.store.contents import Contents
 from edge_runtime.trust.blobs import fetch_blob
 from edge_runtime.trust.bspatch import apply_patch
-from edge_runtime.trust.http import Http
+from edge_runtime.trust.origin import Source
 
 log = logging.getLogger(__name__)
 
 
 def fetch_by_patch(
-    http: Http, blobs: str, ref: FileRef, patches: Iterable[Patch], contents: Contents
+    source: Source, blobs: str, ref: FileRef, patches: Iterable[Patch], contents: Contents
 ) -> bool:
     """Make the content of `ref` from one of its `patches`, got from the URL `blobs`.
 
@@ -32,17 +32,17 @@ def fetch_by_patch(
         return False
     patch = min(usable, key=lambda patch: patch.patch.bytes)
     try:
-        _apply(http, blobs, patch, contents)
+        _apply(source, blobs, patch, contents)
     except (MissingError, TrustError) as error:
         log.warning("patch %s… is of no use, fetching the file: %s", patch.patch.sha256[:12], error)
         return False
     return True
 
 
-def _apply(http: Http, blobs: str, patch: Patch, contents: Contents) -> None:
+def _apply(source: Source, blobs: str, patch: Patch, contents: Contents) -> None:
     name = patch.patch.sha256
     final = contents.partial / f"{name}.patch"
-    fetch_blob(http, f"{blobs}/{name}", patch.patch, contents.partial / name, final)
+    fetch_blob(source, f"{blobs}/{name}", patch.patch, contents.partial / name, final)
     try:
         data = durable.read(final, patch.patch.bytes, "a patch")
     finally:

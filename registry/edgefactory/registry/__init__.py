@@ -48,6 +48,7 @@ from edgefactory.registry.rotation import KeyChange, propose_rotation
 from edgefactory.registry.server import Server, serve
 from edgefactory.registry.settings import Licence, ReleaseSettings, RolloutSettings
 from edgefactory.registry.signers import open_signer
+from edgefactory.registry.stick import Exported, export_stick
 from edgefactory.registry.versions import register
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "Ban",
     "Built",
     "Chain",
+    "Exported",
     "Finding",
     "Freshness",
     "KeyChange",
@@ -76,6 +78,7 @@ __all__ = [
     "create_key",
     "create_keys",
     "example_policy",
+    "export_stick",
     "gate",
     "init_repository",
     "keep_fresh",

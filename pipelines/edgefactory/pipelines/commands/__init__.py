@@ -46,6 +46,7 @@ from edgefactory.pipelines.commands import (
     release_revoke,
     release_verify,
     repo_apply,
+    repo_export,
     repo_init,
     repo_refresh,
     repo_rotate,
@@ -146,6 +147,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Command]]] = {
             "apply": repo_apply,
             "rotate": repo_rotate,
             "refresh": repo_refresh,
+            "export": repo_export,
         },
     ),
     "branch": (
