@@ -5,6 +5,7 @@ tree of static files, `verify_published` proves that tree offline. Reading order
 `build`, `gate`, `tree`, `publication`.
 """
 
+from edgefactory.registry.bucket import Synced, sync
 from edgefactory.registry.build import Built, build_release
 from edgefactory.registry.emergency import Ban, propose_ban
 from edgefactory.registry.gate import Finding, Verdict, gate, read_verdict, refuse, write_verdict
@@ -71,6 +72,7 @@ __all__ = [
     "RolloutSettings",
     "Server",
     "SignedRole",
+    "Synced",
     "Verdict",
     "apply_request",
     "approve",
@@ -103,6 +105,7 @@ __all__ = [
     "review",
     "serve",
     "sign_request",
+    "sync",
     "verify_published",
     "write_public",
     "write_request",

@@ -51,6 +51,7 @@ from edgefactory.pipelines.commands import (
     repo_refresh,
     repo_rotate,
     repo_sign,
+    repo_sync,
     report,
     snapshot,
     specialise,
@@ -148,6 +149,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Command]]] = {
             "rotate": repo_rotate,
             "refresh": repo_refresh,
             "export": repo_export,
+            "sync": repo_sync,
         },
     ),
     "branch": (
