@@ -186,10 +186,10 @@ def large(gain: float) -> bytes:
 def test_a_site_goes_from_one_release_to_the_next(
     registry: Registry, site: State, server: Server, harm: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    registry.publish(build(1, {"onnx-fp32": large(1.0)}))
+    registry.publish(build(1, {"onnx-int8": large(1.0)}))
     once(site, Wish("squares"), lambda *_: None)
     before = {path.name for path in (registry.published / "blobs").iterdir()}
-    newer = registry.publish(build(2, {"onnx-fp32": large(1.001)}))
+    newer = registry.publish(build(2, {"onnx-int8": large(1.001)}))
     model = newer.variants[0].files["model.onnx"]
     made = [
         path

@@ -69,7 +69,7 @@ def test_each_patch_makes_the_new_file_of_the_old(tree: Tree) -> None:
     tree.put(2, weights(1))
     found = tree.patches()
     assert found is not None
-    assert len(found.patches) == 3  # of each variant's weights; the network's text is the same
+    assert len(found.patches) == 2  # of each INT8 variant's weights; float ones differ everywhere
     for patch in found.patches:
         made = apply_patch(tree.blob(patch.base), tree.blob(patch.patch), patch.result.bytes)
         assert made == tree.blob(patch.result)

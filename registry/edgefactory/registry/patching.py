@@ -1,7 +1,8 @@
 """Patches from the files of the last releases to those of the next, where they pay.
 
-Weights that were trained on differ in every byte, but by little: bsdiff finds that, and chunking
-or compression does not. The list of patches is a blob that the rollout's signed metadata names by
+INT8 weights that were trained on differ in many bytes, but by little: bsdiff finds that, and
+chunking or compression does not. Float weights differ in every mantissa: a patch is as long as the
+file, and takes a minute to find out, so none is tried. The list of patches is a blob that the rollout's signed metadata names by
 digest: not the releases' signature, since approvers need no blobs, and what a patch makes is held
 against that signature anyway.
 """
@@ -79,7 +80,7 @@ def _pairs(published: Path, tree: Tree, release: Release) -> Iterator[tuple[File
     """Base and result of each file that an earlier release has under the same name."""
     for earlier in _earlier(published, tree, release):
         before = {variant.name: variant.files for variant in earlier.variants}
-        for variant in release.variants:
+        for variant in (found for found in release.variants if found.precision == "int8"):
             for name, result in variant.files.items():
                 base = before.get(variant.name, {}).get(name)
                 if base is None or base == result:
