@@ -19,11 +19,13 @@ import label_bound
 import label_next
 import main_job
 import parity_localise
+import publish_scale
 import snapshot_scale
 import specialise
 import tensorrt_int8
 import train_throughput
 import tune_budget
+import update_bytes
 from measured import Measured
 
 
@@ -45,11 +47,13 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "label-next": label_next,
     "main-job": main_job,
     "parity-localise": parity_localise,
+    "publish-scale": publish_scale,
     "snapshot-scale": snapshot_scale,
     "specialise": specialise,
     "tensorrt-int8": tensorrt_int8,
     "train-throughput": train_throughput,
     "tune-budget": tune_budget,
+    "update-bytes": update_bytes,
 }
 
 BROKEN = 4
