@@ -118,6 +118,8 @@ def test_a_stick_that_is_served_over_the_network_is_refused(
     server.folder = export(registry, tmp_path / "stick")
     with pytest.raises(TrustError, match="offers the metadata of a stick, made for 'north'"):
         once(site, Wish("squares"), lambda *_: None)
+    server.folder = registry.published  # and it leaves nothing behind
+    assert once(site, Wish("squares"), lambda *_: None).outcome == "activated"
 
 
 def test_a_stick_lives_as_long_as_what_it_vouches_for(
