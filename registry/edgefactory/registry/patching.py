@@ -2,9 +2,10 @@
 
 INT8 weights that were trained on differ in many bytes, but by little: bsdiff finds that, and
 chunking or compression does not. Float weights differ in every mantissa: a patch is as long as the
-file, and takes a minute to find out, so none is tried. The list of patches is a blob that the rollout's signed metadata names by
-digest: not the releases' signature, since approvers need no blobs, and what a patch makes is held
-against that signature anyway.
+file, and takes a minute to find out, so none is tried.
+
+The list of patches is a blob that the rollout's signed metadata names by digest: not the releases'
+signature, since approvers need no blobs, and what a patch makes is held against that anyway.
 """
 
 from collections.abc import Iterator, Mapping
