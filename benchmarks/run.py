@@ -21,11 +21,13 @@ import label_next
 import main_job
 import parity_localise
 import promotion_race
+import publish_scale
 import snapshot_scale
 import specialise
 import tensorrt_int8
 import train_throughput
 import tune_budget
+import update_bytes
 from measured import Measured
 
 
@@ -49,11 +51,13 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "main-job": main_job,
     "parity-localise": parity_localise,
     "promotion-race": promotion_race,
+    "publish-scale": publish_scale,
     "snapshot-scale": snapshot_scale,
     "specialise": specialise,
     "tensorrt-int8": tensorrt_int8,
     "train-throughput": train_throughput,
     "tune-budget": tune_budget,
+    "update-bytes": update_bytes,
 }
 
 BROKEN = 4

@@ -1,9 +1,11 @@
 """One update of one model: fetch, verify, test here, flip. What runs stays until all is well."""
 
 import logging
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -14,6 +16,7 @@ from edge_runtime.contract import (
     Engine,
     FileRef,
     Offer,
+    Patch,
     Release,
     Rollout,
     Variant,
@@ -21,14 +24,21 @@ from edge_runtime.contract import (
     takes_part,
 )
 from edge_runtime.enrolment import trusted_root
-from edge_runtime.errors import EdgeRuntimeError, RefusedError, TrustError
+from edge_runtime.errors import (
+    ContractError,
+    EdgeRuntimeError,
+    InputError,
+    MissingError,
+    RefusedError,
+    TrustError,
+)
 from edge_runtime.hardware import hardware_classes
 from edge_runtime.outbox import Heard, write_report
 from edge_runtime.running import Progress
 from edge_runtime.state import Site, State
 from edge_runtime.store import Journal, ModelSlots, Slot, load_journal, save_journal
 from edge_runtime.store.slots import failed, flip, leave
-from edge_runtime.trust import Http, fetch_blob, highwater
+from edge_runtime.trust import Http, Origin, fetch_blob, fetch_by_patch, highwater, stick
 
 if TYPE_CHECKING:
     from edge_runtime.trust.metadata import Catalogue
@@ -73,10 +83,39 @@ def once(
     Raises MissingError, TrustError, StorageError or RefusedError; the active release then stays
     active, and the journal says why.
     """
+    origin = Origin(state.site().url, http or Http(), state.metadata)
+    return _update(state, origin, wish, progress, now)
+
+
+def from_stick(
+    state: State,
+    folder: Path,
+    wish: Wish,
+    progress: Progress,
+    now: Callable[[], float] = time.time,
+) -> Update:
+    """As `once`, from the stick in `folder`, which must have been made for this site's region.
+
+    Network and sticks share the high-water marks, so neither brings back what is older. Raises as
+    `once`, InputError when the site has no region.
+    """
+    group = state.site().region
+    if not group:
+        raise InputError("sticks are made for a region, and this site has none; enroll it with one")
+    origin = Origin(stick.URL, stick.Stick(folder), state.folder / "stick", group)
+    return _update(state, origin, wish, progress, now)
+
+
+def _update(
+    state: State, origin: Origin, wish: Wish, progress: Progress, now: Callable[[], float]
+) -> Update:
     site = state.site()
     with state.lock():
         state.contents.prepare()
-        updating = _Updating(state, site, wish, progress, http or Http(), now)
+        if origin.group is not None:
+            # It would hide a stick of the same versions that lives longer; the marks are enough.
+            shutil.rmtree(origin.cache, ignore_errors=True)
+        updating = _Updating(state, site, origin, wish, progress, now)
         try:
             return updating.run()
         except EdgeRuntimeError as error:
@@ -116,17 +155,18 @@ class _Updating:
         self,
         state: State,
         site: Site,
+        origin: Origin,
         wish: Wish,
         progress: Progress,
-        http: Http,
         now: Callable[[], float],
     ) -> None:
         self._state, self._site, self._wish = state, site, wish
-        self._progress, self._http, self._now = progress, http, now
+        self._progress, self._origin, self._now = progress, origin, now
         self._contents = state.contents
         self._hardware = hardware_classes()
         self._start = time.perf_counter()
         self.heard = Heard()
+        self._patches: Callable[[], tuple[Patch, ...]] = tuple
 
     def run(self) -> Update:
         rollout, release, ref = self._verified()
@@ -153,10 +193,8 @@ class _Updating:
 
         self._progress(0, 4, "metadata")
         catalogue = Catalogue(
-            self._state.metadata,
+            self._origin,
             trusted_root(self._state, self._site),
-            self._site.url,
-            self._http,
             highwater.load(self._state.trust),
             self._now,
         )
@@ -188,6 +226,8 @@ class _Updating:
         against = marks.models[release.name].against(offer.sequence, offer.release)
         if against:
             raise RefusedError(f"{release.name} {release.version} may not run: {against}")
+        if self._origin.group is None:  # a stick brings whole files
+            self._patches = lambda: _patches(catalogue, rollout)
         return rollout, release, self._contents.put(data)
 
     def _blocked(self, catalogue: "Catalogue", offer: Offer) -> bool:
@@ -272,13 +312,16 @@ class _Updating:
         wanted = {case.picture.sha256: case.picture for case in release.golden.cases}
         for variant in usable:
             wanted |= {ref.sha256: ref for ref in variant.files.values()}
-        for number, ref in enumerate(wanted.values()):
-            if self._contents.holds(ref):
+        missing = [ref for ref in wanted.values() if not self._contents.holds(ref)]
+        patches = self._patches() if missing else ()
+        source, blobs = self._origin.source, self._origin.blobs
+        for number, ref in enumerate(missing):
+            self._progress(number, len(missing), f"blob {ref.sha256[:12]} ({ref.bytes} bytes)")
+            if fetch_by_patch(source, blobs, ref, patches, self._contents):
                 continue
-            self._progress(number, len(wanted), f"blob {ref.sha256[:12]} ({ref.bytes} bytes)")
             fetch_blob(
-                self._http,
-                f"{self._site.url}/blobs/{ref.sha256}",
+                source,
+                f"{blobs}/{ref.sha256}",
                 ref,
                 self._contents.partial / ref.sha256,
                 self._contents.path(ref),
@@ -308,6 +351,15 @@ class _Updating:
 
     def _seconds(self) -> float:
         return round(time.perf_counter() - self._start, 3)
+
+
+def _patches(catalogue: "Catalogue", rollout: Rollout) -> tuple[Patch, ...]:
+    """The patches that are published; none, and a line in the log, when they cannot be used."""
+    try:
+        return catalogue.patches(rollout)
+    except (MissingError, TrustError, ContractError) as error:
+        log.warning("no patches, fetching whole files: %s", error)
+        return ()
 
 
 def _settled(slots: ModelSlots) -> ModelSlots:

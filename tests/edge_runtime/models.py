@@ -165,7 +165,7 @@ def build(
         Variant(
             name=variant,
             engine="openvino" if variant.startswith("openvino") else "onnxruntime",
-            precision="f32",
+            precision="int8" if variant.endswith("int8") else "f32",
             hardware=("cpu",),
             main="model.onnx",
             files={"model.onnx": keep(data)},

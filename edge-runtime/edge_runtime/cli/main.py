@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from edge_runtime import __version__
-from edge_runtime.cli import bench, doctor, enroll, once, run, selftest, status
+from edge_runtime.cli import bench, doctor, enroll, import_, once, run, selftest, status
 from edge_runtime.cli.console import Console
 from edge_runtime.errors import EdgeRuntimeError
 
@@ -20,7 +20,7 @@ exit codes:
   3  something is missing     130  interrupted
 """
 
-_COMMANDS = (enroll, once, run, status, selftest, bench, doctor)
+_COMMANDS = (enroll, once, import_, run, status, selftest, bench, doctor)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"edge-runtime {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in _COMMANDS:
-        name = command.__name__.rpartition(".")[2]
+        name = command.__name__.rpartition(".")[2].rstrip("_")
         text = (command.__doc__ or "").strip()
         sub = commands.add_parser(
             name, help=text.splitlines()[0], description=text, parents=[everywhere]

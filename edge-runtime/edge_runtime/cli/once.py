@@ -1,13 +1,22 @@
 """Update one model now: pull, verify, self-test on this box, activate."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from edge_runtime.cli.console import Console
 from edge_runtime.cli.options import add_threads, state_of
 
+if TYPE_CHECKING:
+    from edge_runtime.update import Update
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `once`."""
+    add_wish(parser)
+
+
+def add_wish(parser: argparse.ArgumentParser) -> None:
+    """What to update: the model, and how it is to run."""
     parser.add_argument("--model", required=True, metavar="NAME", help="the model")
     parser.add_argument(
         "--engine",
@@ -22,7 +31,11 @@ def run(options: argparse.Namespace, console: Console) -> None:
     from edge_runtime.update import Wish, once
 
     wish = Wish(options.model, options.engine, options.threads)
-    update = once(state_of(options), wish, console.progress)
+    say(once(state_of(options), wish, console.progress), console)
+
+
+def say(update: "Update", console: Console) -> None:
+    """Say what an update came to."""
     if update.outcome == "not-in-rollout":
         lines = [f"{update.model}: this site takes no part in the rollout yet; nothing changed"]
     elif update.outcome == "paused":

@@ -9,6 +9,7 @@ from edge_runtime.contract.block import Block, BlockedRelease
 from edge_runtime.contract.codec import decode, digest, encode, file_digest, read
 from edge_runtime.contract.decisions import Outputs, decide, disagreement, iou_matrix
 from edge_runtime.contract.events import Event, LineCrossed, RunReport, VoucherRead
+from edge_runtime.contract.patches import Patch, Patches
 from edge_runtime.contract.preprocess import Placement, placement, preprocess
 from edge_runtime.contract.release import (
     Decisions,
@@ -78,6 +79,8 @@ __all__ = [
     "OperatingPoint",
     "OutputSpec",
     "Outputs",
+    "Patch",
+    "Patches",
     "Placement",
     "Precision",
     "Release",

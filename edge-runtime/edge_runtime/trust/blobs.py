@@ -8,12 +8,12 @@ import urllib3
 from edge_runtime import durable
 from edge_runtime.contract import FileRef, file_digest
 from edge_runtime.errors import MissingError, TrustError
-from edge_runtime.trust.http import Http
+from edge_runtime.trust.origin import Source
 
 ATTEMPTS = 4
 
 
-def fetch_blob(http: Http, url: str, ref: FileRef, partial: Path, final: Path) -> None:
+def fetch_blob(source: Source, url: str, ref: FileRef, partial: Path, final: Path) -> None:
     """Fetch `url` into `final`, of exactly the length and SHA-256 of `ref`.
 
     Bytes gather in `partial`, which outlives a broken connection or a power cut; the next call
@@ -23,7 +23,7 @@ def fetch_blob(http: Http, url: str, ref: FileRef, partial: Path, final: Path) -
     for attempt in range(ATTEMPTS):
         before = _usable(partial, ref)
         try:
-            resumed = _gather(http, url, ref, partial)
+            resumed = _gather(source, url, ref, partial)
         except MissingError:
             if attempt + 1 < ATTEMPTS and _usable(partial, ref) > before:
                 continue  # there was progress: go on from there at once
@@ -54,21 +54,21 @@ def _usable(partial: Path, ref: FileRef) -> int:
     return 0
 
 
-def _gather(http: Http, url: str, ref: FileRef, partial: Path) -> bool:
+def _gather(source: Source, url: str, ref: FileRef, partial: Path) -> bool:
     """Bring `partial` to the full length; True when it stands on bytes from an earlier call."""
     start = _usable(partial, ref)
     if start == ref.bytes and partial.exists():
         return True
-    answer = http.open(url, first=start)
+    answer = source.open(url, first=start)
     if answer.status == 416 and start:  # the file there is shorter than what we have: not ours
         answer.close()
         start = 0
-        answer = http.open(url)
+        answer = source.open(url)
     start = _first_byte(url, answer, start)
     with durable.storage(partial), partial.open("ab" if start else "wb") as file:
         size = start
         try:
-            for chunk in http.chunks(url, answer):
+            for chunk in source.chunks(url, answer):
                 size += len(chunk)
                 if size > ref.bytes:
                     partial.unlink()

@@ -7,7 +7,6 @@ refresh and before any target is used. Targets are fetched by our own `Http`.
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -26,7 +25,17 @@ from tuf.ngclient import Updater, UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 
 from edge_runtime import durable
-from edge_runtime.contract import Block, Offer, Release, Rollout, decode, digest
+from edge_runtime.contract import (
+    Block,
+    FileRef,
+    Offer,
+    Patch,
+    Patches,
+    Release,
+    Rollout,
+    decode,
+    digest,
+)
 from edge_runtime.errors import EdgeRuntimeError, InputError, MissingError, TrustError
 from edge_runtime.state import MAX_ROOT_BYTES
 from edge_runtime.trust.highwater import (
@@ -36,7 +45,7 @@ from edge_runtime.trust.highwater import (
     check_roles,
     raise_roles,
 )
-from edge_runtime.trust.http import Http
+from edge_runtime.trust.origin import GROUP_FIELD, Origin, Source
 
 MAX_TARGET_BYTES = 4 * 1024 * 1024
 
@@ -66,24 +75,23 @@ def check_root(data: bytes, source: str) -> int:
 class Catalogue:
     """What is published for this site, as far as signatures and high-water marks vouch for it.
 
-    `folder` caches metadata and may be lost at any time; `root` are the bytes that the site was
-    enrolled with. `marks` rises as metadata verifies; the caller saves it.
+    `root` are the bytes that the site was enrolled with. `marks` rises as metadata verifies; the
+    caller saves it.
     """
 
     def __init__(
         self,
-        folder: Path,
+        origin: Origin,
         root: bytes,
-        url: str,
-        http: Http,
         marks: Marks,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.marks = marks
-        self._folder = folder
+        self._origin = origin
+        self._folder = origin.cache
         self._root = root
-        self._url = url.rstrip("/")
-        self._http = http
+        self._url = origin.url.rstrip("/")
+        self._source = origin.source
         self._now = now
         self._updater: Updater | None = None
         self._delegations = Delegations({}, {})
@@ -99,6 +107,7 @@ class Catalogue:
         durable.make_folder(self._folder)
         with durable.storage(self._folder):
             self._updater = _ask(self._start)
+        self._check_group()
         self.marks = raise_roles(self.marks, self._top_marks(), self._now())
         self._stated = self._stated_marks()
         check_roles(self.marks, self._stated)
@@ -138,16 +147,55 @@ class Catalogue:
             )
         return release, data
 
+    def patches(self, rollout: Rollout) -> tuple[Patch, ...]:
+        """The patches to files of the release that `rollout` names; none in older trees.
+
+        The rollout's signature names the list. What a patch makes is held against the release's
+        own signatures all the same. Raises MissingError, TrustError or ContractError.
+        """
+        path = f"rollout/{rollout.model}.json"
+        info = self._info(path)
+        custom = info.unrecognized_fields.get("custom") if info else None
+        if not isinstance(custom, dict) or "patches" not in custom:
+            return ()
+        try:
+            ref = msgspec.convert(custom["patches"], FileRef)
+        except msgspec.ValidationError as error:
+            raise TrustError(f"{path}: its list of patches is no file: {error}") from error
+        if ref.bytes > MAX_TARGET_BYTES:
+            raise TrustError(f"{path}: its list of patches is too long, {ref.bytes} bytes")
+        data = self._source.get(f"{self._url}/blobs/{ref.sha256}", ref.bytes)
+        if digest(data) != ref.sha256:
+            raise TrustError(f"the list of patches {ref.sha256[:12]}… is not what was signed")
+        found = decode(data, Patches, f"the list of patches {ref.sha256[:12]}…")
+        if found.release != rollout.release:
+            raise TrustError(f"the list of patches {ref.sha256[:12]}… is for another release")
+        return found.patches
+
     def _start(self) -> Updater:
         updater = Updater(
             str(self._folder),
             f"{self._url}/metadata/",
-            fetcher=_Fetcher(self._http),
+            fetcher=_Fetcher(self._source),
             config=UpdaterConfig(root_max_length=MAX_ROOT_BYTES),
             bootstrap=self._root,
         )
         updater.refresh()
         return updater
+
+    def _check_group(self) -> None:
+        """Raise TrustError unless the timestamp was signed for the way that it came."""
+        found = self._cached(Timestamp).unrecognized_fields.get(GROUP_FIELD)
+        wanted = self._origin.group
+        if found == wanted:
+            return
+        self._updater = None
+        with durable.storage(self._folder):  # else it would hide the server's own of that version
+            (self._folder / "timestamp.json").unlink(missing_ok=True)
+        if wanted is None:
+            raise TrustError(f"{self._url} offers the metadata of a stick, made for {found!r}")
+        made_for = "no stick at all" if found is None else f"a stick for {found!r}"
+        raise TrustError(f"this is {made_for}; the site's group is {wanted!r}")
 
     def _target(self, path: str) -> bytes:
         info = self._info(path)
@@ -172,7 +220,7 @@ class Catalogue:
         url = f"{self._url}/targets/{folder}/{info.hashes['sha256']}.{name}"
         if info.length > MAX_TARGET_BYTES:
             raise TrustError(f"{url} is signed with {info.length} bytes; too long for a document")
-        data = self._http.get(url, info.length)
+        data = self._source.get(url, info.length)
         try:
             info.verify_length_and_hashes(data)
         except RepositoryError as error:
@@ -212,17 +260,17 @@ class Catalogue:
 
 
 class _Fetcher(FetcherInterface):
-    """Metadata by our own HTTP client; tuf caps the lengths."""
+    """Metadata by our own client; tuf caps the lengths."""
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    def __init__(self, source: Source) -> None:
+        self._source = source
 
     def _fetch(self, url: str) -> Iterator[bytes]:
-        answer = self._http.open(url)
+        answer = self._source.open(url)
         if answer.status != 200:
             answer.close()
             raise DownloadHTTPError(f"{url}: the server answers {answer.status}", answer.status)
-        return self._http.chunks(url, answer)
+        return self._source.chunks(url, answer)
 
 
 def _ask(question: Callable[[], T]) -> T:

@@ -6,6 +6,7 @@ tree of static files, `verify_published` proves that tree offline. Reading order
 """
 
 from edgefactory.registry.aliases import Known, Move, Moved, Shelf, find, move_alias, show
+from edgefactory.registry.bucket import Synced, sync
 from edgefactory.registry.build import Built, PageMaker, Sources, build_release
 from edgefactory.registry.card import Facts
 from edgefactory.registry.emergency import Ban, propose_ban
@@ -60,6 +61,7 @@ from edgefactory.registry.rotation import KeyChange, propose_rotation
 from edgefactory.registry.server import Server, serve
 from edgefactory.registry.settings import Licence, ReleaseSettings, RolloutSettings
 from edgefactory.registry.signers import open_signer
+from edgefactory.registry.stick import Exported, export_stick
 from edgefactory.registry.versions import register
 
 __all__ = [
@@ -68,6 +70,7 @@ __all__ = [
     "Ban",
     "Built",
     "Chain",
+    "Exported",
     "Facts",
     "Finding",
     "Freshness",
@@ -91,6 +94,7 @@ __all__ = [
     "Shelf",
     "SignedRole",
     "Sources",
+    "Synced",
     "Verdict",
     "apply_request",
     "approve",
@@ -98,6 +102,7 @@ __all__ = [
     "create_key",
     "create_keys",
     "example_policy",
+    "export_stick",
     "fetch_release",
     "find",
     "gate",
@@ -127,6 +132,7 @@ __all__ = [
     "serve",
     "show",
     "sign_request",
+    "sync",
     "verify_published",
     "write_public",
     "write_request",

@@ -12,11 +12,12 @@ from tuf.api.metadata import Key, Metadata, Root, Snapshot, TargetFile, Targets,
 from tuf.ngclient import FetcherInterface, Updater
 from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
 
-from edge_runtime.contract import Block, FileRef, Offer, Release, Rollout, digest
+from edge_runtime.contract import Block, FileRef, Offer, Patches, Release, Rollout, digest
 from edgefactory.datasets.errors import InputError, MissingError, TrustError
 from edgefactory.registry.files import parse, read_bounded
 from edgefactory.registry.gate import MAX_RELEASE_BYTES, Verdict, refuse
 from edgefactory.registry.keys import owner
+from edgefactory.registry.patching import MAX_PATCHES_BYTES, listed
 from edgefactory.registry.publication import MAX_VERDICT_BYTES
 from edgefactory.registry.tree import MAX_METADATA_BYTES, ROLLOUT, S, delegated_roles, load
 
@@ -141,12 +142,13 @@ def _prove(scratch: Path, fetcher: FetcherInterface, base: str, trusted: bytes) 
 def _prove_rollout(
     client: Updater, fetcher: FetcherInterface, base: str, path: str
 ) -> ProvenRelease:
-    _, data = _target(client, path)
+    named, data = _target(client, path)
     rollout = parse(data, Rollout, path)
     if rollout.base is not None:  # what the other sites run
         _prove_offer(client, fetcher, base, (rollout.model, rollout.base))
     release, verdict_sha256 = _prove_offer(client, fetcher, base, (rollout.model, rollout.offer))
     refs = release.files()
+    _prove_patches(fetcher, base, listed(named.unrecognized_fields.get("custom")), release)
     return ProvenRelease(
         model=release.name,
         version=release.version,
@@ -199,10 +201,26 @@ def _target(client: Updater, path: str) -> tuple[TargetFile, bytes]:
     return target, Path(client.download_target(target)).read_bytes()
 
 
-def _blob(fetcher: FetcherInterface, base: str, ref: FileRef) -> None:
+def _blob(fetcher: FetcherInterface, base: str, ref: FileRef) -> bytes:
     data = fetcher.download_bytes(f"{base}blobs/{ref.sha256}", ref.bytes)
     if len(data) != ref.bytes or digest(data) != ref.sha256:
         raise TrustError(f"blob {ref.sha256[:12]}… has other bytes than its name says")
+    return data
+
+
+def _prove_patches(
+    fetcher: FetcherInterface, base: str, ref: FileRef | None, release: Release
+) -> None:
+    """Each patch is what was signed, and for a file of `release`. Sites check what it makes."""
+    if ref is None:
+        return
+    if ref.bytes > MAX_PATCHES_BYTES:
+        raise TrustError(f"the list of patches is stated to have {ref.bytes} bytes")
+    document = parse(_blob(fetcher, base, ref), Patches, f"list of patches {ref.sha256[:12]}…")
+    for patch in document.patches:
+        if patch.result not in release.files().values():
+            raise TrustError(f"patch {patch.patch.sha256[:12]}… is for no file of the release")
+        _blob(fetcher, base, patch.patch)
 
 
 def _prove_verdict(fetcher: FetcherInterface, base: str, sha256: str, release: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from securesystemslib.signer import Signer
 from tuf.api.metadata import Metadata, TargetFile, Targets
 
-from edge_runtime.contract import FileRef, Offer, Release, Rollout, digest, encode
+from edge_runtime.contract import Offer, Release, Rollout, digest, encode
 from edgefactory.datasets.errors import GateError, InputError, TrustError
 from edgefactory.registry import tree as trees
 from edgefactory.registry.emergency import refuse_blocked
@@ -25,6 +25,7 @@ from edgefactory.registry.files import (
     write_atomic,
 )
 from edgefactory.registry.gate import BLOBS, MAX_RELEASE_BYTES, RELEASE_FILE, Verdict, refuse
+from edgefactory.registry.patching import PatchSet, patch_set
 from edgefactory.registry.repository import commit, sign_rollout
 from edgefactory.registry.requests import Request, read_request, write_request
 from edgefactory.registry.review import review
@@ -129,14 +130,24 @@ def publish(
         refuse_blocked(published, tree, passed.release.name, passed.offer)
         before = documents.current(published, tree, passed.release.name)
         wanted = _rollout(passed, rollout or RolloutSettings())
-        document = encode(succession.published(before, wanted, int(now.timestamp())))
+        following = succession.published(before, wanted, int(now.timestamp()))
+        document = encode(following)
         target = TargetFile.from_data(f"rollout/{passed.release.name}.json", document, ["sha256"])
-        if tree.rollout.signed.targets.get(target.path) != target:
+        present = tree.rollout.signed.targets.get(target.path)
+        patches = None
+        if present is None or present.hashes != target.hashes:
+            if following.release == digest(passed.data):
+                patches = _patches(published, tree, passed)
+            elif present is not None:
+                target.unrecognized_fields.update(present.unrecognized_fields)
+            if patches is not None:
+                target.unrecognized_fields["custom"] = patches.custom()
             changed[ROLLOUT] = trees.next_version(tree.rollout, ROLLOUT, now)
             changed[ROLLOUT].signed.targets[target.path] = target
             sign_rollout(tree, changed[ROLLOUT], keys)
         if changed:
-            _write_content(published, passed, target, document)
+            _write_content(published, passed, patches)
+            write_atomic(published / "targets" / target.get_prefixed_paths()[0], document)
             commit(published, keys, tree, changed, now)
     kind = passed.release
     return Published(bool(changed), digest(passed.data), kind.name, kind.version, kind.sequence)
@@ -241,12 +252,16 @@ def _rollout(passed: _Passed, settings: RolloutSettings) -> Rollout:
     )
 
 
-def _write_content(published: Path, passed: _Passed, rollout: TargetFile, document: bytes) -> None:
+def _patches(published: Path, tree: Tree, passed: _Passed) -> PatchSet | None:
+    sha256 = digest(passed.data)
+    return patch_set(published, tree, passed.release, sha256, passed.folder / BLOBS)
+
+
+def _write_content(published: Path, passed: _Passed, patches: PatchSet | None) -> None:
     blobs = published / BLOBS
     for sha256, ref in sorted(passed.release.files().items()):
         copy_blob(passed.folder / BLOBS / sha256, ref, blobs)
-    verdict = FileRef(digest(passed.verdict), len(passed.verdict))
-    write_atomic(blobs / verdict.sha256, passed.verdict)
-    targets = published / "targets"
-    write_atomic(targets / passed.target().get_prefixed_paths()[0], passed.data)
-    write_atomic(targets / rollout.get_prefixed_paths()[0], document)
+    made = patches.blobs if patches else {}
+    for data in (passed.verdict, *made.values()):
+        write_atomic(blobs / digest(data), data)
+    write_atomic(published / "targets" / passed.target().get_prefixed_paths()[0], passed.data)

@@ -6,10 +6,12 @@ from pathlib import Path
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import TargetFile
 
-from edge_runtime.contract import Offer, Rollout, encode
+from edge_runtime.contract import Offer, Rollout, digest, encode
 from edgefactory.datasets.errors import InputError, MissingError, TrustError
 from edgefactory.registry import tree as trees
 from edgefactory.registry.files import parse, read_bounded, write_atomic
+from edgefactory.registry.gate import BLOBS
+from edgefactory.registry.patching import patches_to
 from edgefactory.registry.repository import commit, sign_rollout
 from edgefactory.registry.tree import ROLLOUT, Tree
 
@@ -88,6 +90,11 @@ def write(published: Path, keys: Path, tree: Tree, rollout: Rollout, now: dateti
     """Sign `rollout` by the rollout key, and commit it. Needs the tree's lock."""
     document = encode(rollout)
     target = TargetFile.from_data(path_of(rollout.model), document, ["sha256"])
+    patches = patches_to(published, tree, rollout)
+    if patches is not None:
+        target.unrecognized_fields["custom"] = patches.custom()
+        for data in patches.blobs.values():
+            write_atomic(published / BLOBS / digest(data), data)
     metadata = trees.next_version(tree.rollout, ROLLOUT, now)
     metadata.signed.targets[target.path] = target
     sign_rollout(tree, metadata, keys)
