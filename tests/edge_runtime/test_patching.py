@@ -20,6 +20,7 @@ from edge_runtime.store import Contents
 from edge_runtime.trust import Http, fetch_by_patch
 from edge_runtime.trust.bspatch import apply_patch
 from edge_runtime.update import Wish, once
+from edgefactory.registry.rollouts import Place, pause, resume
 
 from .models import build, squares_onnx
 from .registering import Registry
@@ -208,3 +209,19 @@ def test_a_site_goes_from_one_release_to_the_next(
         assert asked == [named.name, patch.name]
     else:
         said(caplog)
+
+
+@pytest.mark.component
+def test_patches_stay_when_the_rollout_changes(
+    registry: Registry, site: State, server: Server
+) -> None:
+    registry.publish(build(1, {"onnx-int8": large(1.0)}))
+    once(site, Wish("squares"), lambda *_: None)
+    newer = registry.publish(build(2, {"onnx-int8": large(1.001)}))
+    place = Place(registry.published, registry.keys)
+    assert pause(place, "squares").changed
+    assert resume(place, "squares").changed
+    server.asked.clear()
+    assert once(site, Wish("squares"), lambda *_: None).outcome == "activated"
+    whole = newer.variants[0].files["model.onnx"].sha256
+    assert not [path for path, _ in server.asked if whole in path]
