@@ -40,7 +40,7 @@ RECIPES: Final[Mapping[str, Mapping[str, object]]] = {
     "resnet": {
         **_CROPS,
         "model": "torchvision/resnet18",
-        "resolution": [160, 160],
+        "resolution": [224, 224],
         "epochs": 8,
         "learning_rate": 0.002,
     },
