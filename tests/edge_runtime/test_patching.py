@@ -116,6 +116,13 @@ def test_a_patch_makes_the_file(server: Server, tmp_path: Path) -> None:
     assert len(server.asked) == 1
 
 
+@pytest.fixture
+def caplog(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """What the runtime says, however loud a command before has set the logs."""
+    caplog.set_level(logging.WARNING, "edge_runtime")
+    return caplog
+
+
 def said(caplog: pytest.LogCaptureFixture) -> str:
     """The one line that was logged."""
     (record,) = [found for found in caplog.records if found.levelno >= logging.WARNING]
