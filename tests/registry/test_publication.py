@@ -40,6 +40,7 @@ from edgefactory.registry.keys import load_signer
 from edgefactory.registry.tree import load_tree, utc_now
 
 from .conftest import Line, make_line
+from .killing import killed_at
 
 
 @pytest.fixture
@@ -298,41 +299,13 @@ def test_a_full_disk_is_one_line(
     assert put(line, keys)
 
 
-def killed_at(write: int, line: Line, keys: Path) -> bool:
-    """Publish in a child process that dies, without any clean-up, before its n-th rename.
-
-    Returns whether it died; False means that it had fewer renames and ended.
-    """
-    child = os.fork()
-    if child == 0:
-        done = [0]
-        rename = Path.replace
-
-        def dying(self: Path, target: Path) -> Path:
-            done[0] += 1
-            if done[0] == write:
-                os._exit(9)
-            return rename(self, target)
-
-        Path.replace = dying  # type: ignore[method-assign,assignment]  # only in the child
-        try:
-            publish(line.release, line.verdict, keys, line.published)
-        except BaseException:  # noqa: BLE001 (the child must never return into pytest)
-            os._exit(1)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    assert code in {0, 9}
-    return code == 9
-
-
 def test_a_kill_at_any_write_leaves_the_old_state_or_the_new(line: Line, keys: Path) -> None:
     line.build()
     root = init_repository(line.published, keys)
     put(line, keys)
     line.build("0.2.0", 2)
     writes = 1
-    while killed_at(writes, line, keys):
+    while killed_at(writes, lambda: publish(line.release, line.verdict, keys, line.published)):
         (found,) = verify_published(line.published, root).releases
         assert found.sequence == 1
         writes += 1

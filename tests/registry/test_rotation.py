@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -31,6 +29,7 @@ from edgefactory.registry.keys import load_signer
 from edgefactory.registry.tree import load_tree, utc_now
 
 from .conftest import Line
+from .killing import killed_at
 from .signing import enforce, signed
 
 
@@ -155,31 +154,6 @@ def test_a_request_that_expired_is_refused(published: Path, keys: Path) -> None:
     old = propose_rotation(published, [], ["root"], utc_now() - timedelta(days=366))
     with pytest.raises(TrustError, match="not in the past"):
         enforce(old, published, keys, "root-1", "root-2")
-
-
-def killed_at(write: int, apply: Callable[[], object]) -> bool:
-    """Run `apply` in a child process that dies, without any clean-up, before its n-th rename."""
-    child = os.fork()
-    if child == 0:
-        done = [0]
-        rename = Path.replace
-
-        def dying(self: Path, target: Path) -> Path:
-            done[0] += 1
-            if done[0] == write:
-                os._exit(9)
-            return rename(self, target)
-
-        Path.replace = dying  # type: ignore[method-assign,assignment]  # only in the child
-        try:
-            apply()
-        except BaseException:  # noqa: BLE001 (the child must never return into pytest)
-            os._exit(1)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    assert code in {0, 9}
-    return code == 9
 
 
 @pytest.fixture
