@@ -4,6 +4,7 @@ VENV ?= .venv
 WORKSPACE ?= workspace
 BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --require-hashes --no-deps
+ONE_THREAD := OMP_NUM_THREADS=1# two processes of tests side by side; torch's threads would fight
 OURS := pyproject.toml edge-runtime/pyproject.toml
 
 .PHONY: demo test bench check newest pins clean
@@ -17,8 +18,8 @@ test: $(VENV)/.test ## install, then format, lint, types, import rules, fast tes
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not component"
-	$(BIN)/python -m pytest -m component
+	$(ONE_THREAD) $(BIN)/python -m pytest -m "not component" -n 2
+	$(ONE_THREAD) $(BIN)/python -m pytest -m component -n 2 --dist loadfile
 
 bench: $(VENV)/.demo ## list the benchmarks; `make bench B=NAME [FULL=1]` runs one
 	$(BIN)/python benchmarks/run.py $(B)

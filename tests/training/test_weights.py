@@ -200,6 +200,8 @@ def test_the_specialist_has_no_hub() -> None:
 @pytest.fixture
 def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every door to the outside leads to a port of this machine where nobody listens."""
+    # The first opener that is made in a process stays, with the proxies of that moment.
+    monkeypatch.setattr("urllib.request._opener", None)
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("no_proxy", "NO_PROXY"):

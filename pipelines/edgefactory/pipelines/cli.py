@@ -9,7 +9,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -43,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
         parents=[_shared_options(False)],
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("--version", action=_Version, nargs=0, help="say the version and end")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, command in TOP.items():
         _add_command(commands, name, command, shared)
@@ -115,11 +114,17 @@ def _report(error: BaseException, args: argparse.Namespace) -> int:
         signal.signal(signal.SIGINT, interrupts)
 
 
-def _version() -> str:
-    try:
-        return f"edgefactory {version('edgefactory')}"
-    except PackageNotFoundError:
-        return "edgefactory, not installed"
+class _Version(argparse.Action):
+    """Says the version, which is looked up only then: that takes a fifth of `--help`'s time."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            sys.stdout.write(f"edgefactory {version('edgefactory')}\n")
+        except PackageNotFoundError:
+            sys.stdout.write("edgefactory, not installed\n")
+        parser.exit()
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
