@@ -13,7 +13,7 @@ from msgspec import Struct
 from edge_runtime import durable
 from edge_runtime.contract import decode
 from edge_runtime.contract.events import SiteId
-from edge_runtime.errors import ContractError, MissingError, StorageError
+from edge_runtime.errors import BusyError, ContractError, MissingError, StorageError
 from edge_runtime.store import Contents
 
 MAX_SITE_BYTES = 64 * 1024
@@ -100,11 +100,32 @@ class State:
         except ContractError as error:
             raise StorageError(f"{self.site_file} is damaged: {error}") from error
 
+    @property
+    def settings(self) -> Path:
+        """What the daemon is told by its operator; need not be there."""
+        return self.folder / "daemon.toml"
+
+    @property
+    def logs(self) -> Path:
+        """The daemon's log."""
+        return self.folder / "logs"
+
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the state for changes. Raises StorageError when another process holds it."""
+        """Hold the state for changes. Raises BusyError when another process holds it."""
+        with self._hold("lock", "is being changed by process {}; try again when it is done"):
+            yield
+
+    @contextlib.contextmanager
+    def daemon_lock(self) -> Iterator[None]:
+        """Be the one daemon of this state. Raises BusyError when there is one already."""
+        with self._hold("daemon.lock", "has a daemon already, process {}; one is enough"):
+            yield
+
+    @contextlib.contextmanager
+    def _hold(self, name: str, busy: str) -> Iterator[None]:
         durable.make_folder(self.folder)
-        path = self.folder / "lock"
+        path = self.folder / name
         with durable.storage(path):
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -112,9 +133,7 @@ class State:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 owner = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
-                raise StorageError(
-                    f"{self.folder} is being changed by process {owner}; try again when it is done"
-                ) from None
+                raise BusyError(f"{self.folder} {busy.format(owner)}") from None
             os.ftruncate(handle, 0)
             os.write(handle, str(os.getpid()).encode())
             yield

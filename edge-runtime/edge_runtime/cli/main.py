@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options.command.run(options, console)
     except EdgeRuntimeError as error:
-        console.error(str(error), error.exit_code)
+        console.error(str(error), error.exit_code, error.retry_after)
         return error.exit_code
     except KeyboardInterrupt:
         console.error("interrupted; run the same command again to continue", 130)
