@@ -5,7 +5,7 @@ import logging
 import logging.handlers
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -73,12 +73,16 @@ def read(folder: Path, since: float = 0.0) -> Iterator[str]:
         yield from (line.rstrip("\n") for line in lines if moment_of(line) >= since)
 
 
-def follow(folder: Path, nap: float = FOLLOW_S) -> Iterator[str]:
-    """Lines as they are written, for ever, across rotations."""
+def _nap() -> None:
+    time.sleep(FOLLOW_S)
+
+
+def follow(folder: Path, nap: Callable[[], object] = _nap) -> Iterator[str]:
+    """Lines as they are written, for ever, across rotations; looks again after each `nap`."""
     path = folder / NAME
     place, number = _end(path)
     while True:
-        time.sleep(nap)
+        nap()
         try:
             with path.open(encoding="utf-8", errors="replace") as file:
                 found = os.fstat(file.fileno())

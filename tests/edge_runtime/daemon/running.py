@@ -38,6 +38,8 @@ interval_s = 0.3
 first_backoff_s = 0.2
 longest_backoff_s = 0.3
 deadline_s = {deadline}
+[shadow]
+wait_s = 0.2
 [dwell]
 seconds = {dwell}
 """
@@ -57,10 +59,12 @@ def until(holds: Callable[[], bool], seconds: float = 120) -> None:
 
 
 class Camera:
-    """A part of the daemon: lets the model look at one picture after the other."""
+    """A part of the daemon: lets the model look at one picture after the other, as long as it is
+    `only` that version (None: whichever)."""
 
-    def __init__(self) -> None:
+    def __init__(self, only: str | None = None) -> None:
         self.answered = self.failed = 0
+        self._only = only
 
     @contextmanager
     def __call__(self, host: Host) -> Iterator[None]:
@@ -78,6 +82,8 @@ class Camera:
         while not ending.wait(0.002):
             x, y = (int(v) for v in rng.integers(4, 36, 2))
             if "squares" not in host.names():
+                continue
+            if self._only not in {None, host.get("squares").active.release.version}:
                 continue
             try:
                 host.run("squares", scene((x, y))[None])
@@ -108,8 +114,16 @@ def process(
     state.settings.write_text(TOML.format(deadline=deadline, dwell=dwell))
     environment = {**os.environ, "NOTIFY_SOCKET": str(notify) if notify else ""}
     started = subprocess.Popen(
-        [sys.executable, "-m", "edge_runtime", "--state", str(state.folder)]
-        + ["run", "--model", "squares"],
+        [
+            sys.executable,
+            "-m",
+            "edge_runtime",
+            "--state",
+            state.folder,
+            "run",
+            "--model",
+            "squares",
+        ],
         env=environment,
         stderr=subprocess.PIPE,
     )
