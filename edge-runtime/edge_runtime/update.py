@@ -164,17 +164,18 @@ def _note_failure(state: State, wish: Wish, heard: Heard, error: EdgeRuntimeErro
     slots = msgspec.structs.replace(journal.of(wish.model), heard=heard)
     refused = error.refused if isinstance(error, _NoneLeftError) else {}
     reason = f"{type(error).__name__}: {error}"
-    if wish.trial and refused and heard.offer is not None:
+    tried = isinstance(error, _NoneLeftError) and error.tried
+    if wish.trial and tried and heard.offer is not None:
         slots = bar(slots, heard.offer.release, Barred(reason, engines.versions()))
     save_journal(state.journal, journal.with_model(wish.model, failed(slots, reason, refused)))
 
 
 class _NoneLeftError(RefusedError):
-    """No variant of a release can run here."""
+    """No variant of a release can run here; `tried` when that took a self-test to know."""
 
-    def __init__(self, message: str, refused: dict[str, str]) -> None:
+    def __init__(self, message: str, refused: dict[str, str], tried: bool) -> None:
         super().__init__(message)
-        self.refused = refused
+        self.refused, self.tried = refused, tried
 
 
 class _Updating:
@@ -340,7 +341,7 @@ class _Updating:
     def _activate(self, slots: ModelSlots, release: Release, ref: FileRef) -> Update:
         usable, unfit = proof.candidates(release, self._hardware, self._wish.engine)
         if not usable:
-            raise _NoneLeftError(_none_left(release, unfit), unfit)
+            raise _NoneLeftError(_none_left(release, unfit), unfit, tried=False)
         self._progress(1, 4, f"fetching {release.name} {release.version}")
         self._fetch(release, usable)
         self._progress(2, 4, "self-test on this box")
@@ -349,7 +350,7 @@ class _Updating:
         proven, failing = proof.prove(release, usable, self._contents, self._wish.threads)
         refused = {**unfit, **failing}
         if not proven:
-            raise _NoneLeftError(_none_left(release, failing), refused)
+            raise _NoneLeftError(_none_left(release, failing), refused, tried=True)
         best = proven[0].variant
         slot = msgspec.structs.replace(
             _tried(release, ref),
@@ -376,6 +377,7 @@ class _Updating:
             raise _NoneLeftError(
                 f"{release.name} {release.version}: {reason}",
                 {variant.name: reason for variant in release.variants},
+                tried=True,
             )
         return self._keep(note_start(slots, ref.sha256, self._now()))
 

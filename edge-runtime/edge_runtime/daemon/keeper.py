@@ -37,12 +37,14 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Surroundings:
-    """What every keeper works with; `settings` may be replaced while it runs."""
+    """What every keeper works with; `settings` may be replaced while it runs, `wake` is called from
+    other threads when a step is worth while."""
 
     state: State
     book: Book
     host: Host
     settings: Settings
+    wake: Callable[[], None]
 
 
 class Keeper:
@@ -85,8 +87,9 @@ class Keeper:
         self._follow()
         if self._candidate is not None and not self._slots.dwelling:
             self._shadow(self._candidate)
-        if self._live is not None and self._slots.dwelling:
-            self._dwell(self._live)
+        live, active = self._live, self._slots.active
+        if live is not None and self._slots.dwelling and live.active.slot == active:
+            self._dwell(live)
         self._load()
 
     def close(self, clean: bool) -> None:
@@ -119,7 +122,7 @@ class Keeper:
             return
         release = slot.release.sha256
         self._around.book.later(self.name, partial(note_start, release=release, at=time.time()))
-        self._loading = Loading(self._around.state, slot, self._wanted.threads)
+        self._loading = Loading(self._around.state, slot, self._wanted.threads, self._around.wake)
 
     def _loaded(self, slot: Slot, found: Loaded | EdgeRuntimeError) -> None:
         if isinstance(found, EdgeRuntimeError):

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edge_runtime.daemon.gauge import Gauged
@@ -15,11 +16,13 @@ from edge_runtime.store import Slot
 
 @dataclass
 class Loading:
-    """The load of `slot`, from when it is made. `result` is None until it has ended."""
+    """The load of `slot`, from when it is made. `result` is None until it has ended; then `wake` is
+    called."""
 
     state: State
     slot: Slot
     threads: int
+    wake: Callable[[], None]
     result: Loaded | EdgeRuntimeError | None = None
     since: float = field(default_factory=time.monotonic)
 
@@ -50,4 +53,5 @@ class Loading:
             self.result = error
         except MemoryError:
             self.result = RefusedError("there is not enough memory to load it")
+        self.wake()
         trim()

@@ -24,6 +24,7 @@ from edge_runtime.state import State
 log = logging.getLogger(__name__)
 
 BUSY_S = 0.5  # between steps while something is under way
+STOP_S = 5.0  # for an update that was killed to be gone
 IDLE_S = 5.0  # between looks at the journal, which others may change
 
 Part = Callable[[Host], AbstractContextManager[object]]
@@ -48,10 +49,10 @@ class Daemon:
         self._state, self._read_settings, self._parts = state, read_settings, parts
         self.host = Host((self._hear, *taps))
         self._site = state.site().site
-        self._around = Surroundings(state, Book(state), self.host, read_settings())
+        self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._around = Surroundings(state, Book(state), self.host, read_settings(), self._wake)
         self._keepers: dict[str, Keeper] = {}
         self._updater = Updater(state.folder)
-        self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._polling: threading.Thread | None = None
         self._due = 0.0  # monotonic, of the next poll
         self._failures = 0
@@ -72,7 +73,7 @@ class Daemon:
         with self._state.daemon_lock(), contextlib.ExitStack() as parts:
             log.info("the daemon of %s starts", self._site, extra={"event": "start"})
             try:
-                self._take_models()
+                self._take(self._around.settings)
                 self._schedule()
                 while self._running:
                     self._step(parts)
@@ -82,6 +83,8 @@ class Daemon:
                 clean = True
             finally:
                 self._updater.stop()
+                if self._polling is not None:
+                    self._polling.join(STOP_S)  # it holds the journal until it has ended
                 for keeper in self._keepers.values():
                     keeper.close(clean)
             log.info("the daemon of %s has stopped", self._site, extra={"event": "stop"})
@@ -118,19 +121,24 @@ class Daemon:
         if listener is not None:
             listener.tap(loaded, batch, result)
 
-    def _take_models(self) -> None:
-        """Keep the models that the settings name, else those of the journal."""
-        names = tuple(self._around.settings.models) or self._around.book.models()
+    def _take(self, settings: Settings) -> None:
+        """Keep the models that `settings` name, else those of the journal."""
+        names = tuple(settings.models) or self._around.book.models()
         if not names:
             raise InputError(
                 "no model to run: say --model NAME, or name it in "
                 f"{self._state.settings} as [models.NAME]"
             )
+        self._around.settings = settings
         kept = {name: self._keepers.get(name) or Keeper(name, self._around) for name in names}
         for name, keeper in self._keepers.items():
             if name not in kept:
                 keeper.close(clean=True)
         self._keepers = kept
+
+    def _wake(self) -> None:
+        """Let the loop look at once: something has ended."""
+        self._events.put(lambda: None)
 
     def _stop(self) -> None:
         self._running = False
@@ -138,8 +146,7 @@ class Daemon:
     def _reload(self) -> None:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
-            self._around.settings = self._read_settings()
-            self._take_models()
+            self._take(self._read_settings())
             self._schedule()
             log.info("the settings were read again", extra={"event": "reload"})
         except EdgeRuntimeError as error:

@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def test_old_lines_give_way(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_following_goes_on_across_a_rotation(folder: Path) -> None:
     path = folder / logs.NAME
     path.write_text('{"message": "before"}\n')
-    steps = iter(
+    steps: Iterator[Callable[[], object]] = iter(
         [
             lambda: path.write_text('{"message": "before"}\n{"message": "one"}\n{"mess'),
             lambda: path.write_text(
