@@ -56,7 +56,7 @@ class Book:
 
     def _write(self, changes: list[tuple[str, Change, bool]]) -> bool:
         try:
-            with self._state.lock():
+            with self._state.lock(patience=0):
                 journal = load_journal(self._state.journal)
                 for model, change, _ in changes:
                     journal = journal.with_model(model, change(journal.of(model)))
