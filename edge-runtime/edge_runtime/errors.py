@@ -7,15 +7,20 @@
     ├── RefusedError        4   the box checked a release and will not run it
     ├── TrustError          5   a signature, digest, sequence or expiry does not verify
     └── StorageError        6   the disk is full, read-only or damaged
+        └── BusyError           another process is at work on the same folder
 
 Exit code 0 is success, 1 a defect of ours, 130 an interrupt.
 """
 
 
 class EdgeRuntimeError(Exception):
-    """Base of all errors that a user can act on; `str(error)` is one line."""
+    """Base of all errors that a user can act on; `str(error)` is one line.
+
+    `retry_after` is how many seconds the server asked to be left alone, 0 when it did not.
+    """
 
     exit_code = 1
+    retry_after = 0.0
 
 
 class InputError(EdgeRuntimeError):
@@ -50,3 +55,7 @@ class StorageError(EdgeRuntimeError):
     """The disk is full, read-only or damaged."""
 
     exit_code = 6
+
+
+class BusyError(StorageError):
+    """Another process is at work on the same folder; trying again later helps."""

@@ -1,10 +1,10 @@
-"""What a site reports after each update: signed, counted, kept in its folder until fetched."""
+"""What a site reports of each update, and of what became of it: signed, counted, kept until
+fetched."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from edge_runtime import durable, engines
-from edge_runtime.contract import Offer, Report, encode
+from edge_runtime.contract import Report, encode
 from edge_runtime.contract.reports import MAX_REASON
 from edge_runtime.contract.sealing import seal
 from edge_runtime.device import load_device_key
@@ -12,20 +12,12 @@ from edge_runtime.errors import EdgeRuntimeError, MissingError
 from edge_runtime.hardware import hardware_classes
 from edge_runtime.running import active
 from edge_runtime.state import Site, State
-from edge_runtime.store import load_journal
+from edge_runtime.store import Heard, load_journal
 from edge_runtime.trust import highwater
 
 MOST_KEPT = 64  # reports; about a kilobyte each
 SUFFIX = ".report.json"
 _MAX_COUNTER_BYTES = 32
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What an update learnt from its rollout, as far as it came."""
-
-    edition: int = 0
-    offer: Offer | None = None
 
 
 def write_report(state: State, site: Site, model: str, heard: Heard, now: float) -> None:

@@ -39,7 +39,7 @@ def active(state: State, model: str | None) -> Active:
 
     Raises MissingError when nothing does, RefusedError when it is blocked or below the floor.
     """
-    site = state.site()
+    state.site()  # says so when it is not enrolled
     journal = load_journal(state.journal)
     models = {m: s.active for m, s in journal.models.items() if s.active}
     if model is None and len(models) == 1:
@@ -50,6 +50,15 @@ def active(state: State, model: str | None) -> Active:
         why = f": {reason}" if model and (reason := journal.of(model).reason) else ""
         what = f"no release of {model} is active{why}" if model else "say which --model"
         raise MissingError(f"{what} (active: {known}); `edge-runtime once --model NAME` gets one")
+    return of_slot(state, slot)
+
+
+def of_slot(state: State, slot: Slot) -> Active:
+    """The release in `slot`, if it may run.
+
+    Raises RefusedError when it is blocked or below the floor, MissingError or StorageError when
+    it is gone or damaged.
+    """
     source = f"release {slot.release.sha256[:12]}"
     release = decode(state.contents.read(slot.release), Release, source)
     mark = highwater.load(state.trust).models.get(release.name)
@@ -59,7 +68,7 @@ def active(state: State, model: str | None) -> Active:
             f"{release.name} {release.version} may not run: {against}; "
             "`edge-runtime once` gets a newer release"
         )
-    return Active(site.site, slot, release, release.variant(slot.variant))
+    return Active(state.site().site, slot, release, release.variant(slot.variant))
 
 
 def open_active(state: State, active: Active, threads: int) -> Session:

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,12 @@ from msgspec import Struct
 from edge_runtime import durable
 from edge_runtime.contract import decode
 from edge_runtime.contract.events import SiteId
-from edge_runtime.errors import ContractError, MissingError, StorageError
+from edge_runtime.errors import BusyError, ContractError, MissingError, StorageError
 from edge_runtime.store import Contents
 
 MAX_SITE_BYTES = 64 * 1024
 MAX_ROOT_BYTES = 512_000
+PATIENCE_S = 1.0
 
 
 class Site(Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,26 +102,59 @@ class State:
         except ContractError as error:
             raise StorageError(f"{self.site_file} is damaged: {error}") from error
 
+    @property
+    def settings(self) -> Path:
+        """What the daemon is told by its operator; need not be there."""
+        return self.folder / "daemon.toml"
+
+    @property
+    def logs(self) -> Path:
+        """The daemon's log."""
+        return self.folder / "logs"
+
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the state for changes. Raises StorageError when another process holds it."""
+    def lock(self, patience: float = PATIENCE_S) -> Iterator[None]:
+        """Hold the state for changes. Raises BusyError when another process still holds it after
+        `patience` seconds: the daemon does for moments only, an update for minutes."""
+        busy = "is being changed by process {}; try again when it is done"
+        with self._hold("lock", busy, patience):
+            yield
+
+    @contextlib.contextmanager
+    def daemon_lock(self) -> Iterator[None]:
+        """Be the one daemon of this state. Raises BusyError when there is one already."""
+        with self._hold("daemon.lock", "has a daemon already, process {}; one is enough", 0.0):
+            yield
+
+    @contextlib.contextmanager
+    def _hold(self, name: str, busy: str, patience: float) -> Iterator[None]:
         durable.make_folder(self.folder)
-        path = self.folder / "lock"
+        path = self.folder / name
         with durable.storage(path):
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _locked(handle, patience):
                 owner = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
-                raise StorageError(
-                    f"{self.folder} is being changed by process {owner}; try again when it is done"
-                ) from None
+                raise BusyError(f"{self.folder} {busy.format(owner)}")
             os.ftruncate(handle, 0)
             os.write(handle, str(os.getpid()).encode())
             yield
         finally:
             os.close(handle)
+
+
+def _locked(handle: int, patience: float) -> bool:
+    """Whether the lock on `handle` could be had within `patience` seconds."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(0.02)
+        else:
+            return True
 
 
 def default_folder() -> Path:

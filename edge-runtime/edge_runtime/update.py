@@ -1,4 +1,7 @@
-"""One update of one model: fetch, verify, test here, flip. What runs stays until all is well."""
+"""One update of one model: fetch, verify, test here; flip, or leave it on trial for the daemon.
+
+What runs stays until all is well.
+"""
 
 import logging
 import shutil
@@ -33,11 +36,21 @@ from edge_runtime.errors import (
     TrustError,
 )
 from edge_runtime.hardware import hardware_classes
-from edge_runtime.outbox import Heard, write_report
+from edge_runtime.outbox import write_report
 from edge_runtime.running import Progress
 from edge_runtime.state import Site, State
-from edge_runtime.store import Journal, ModelSlots, Slot, load_journal, save_journal
-from edge_runtime.store.slots import failed, flip, leave
+from edge_runtime.store import Barred, Heard, ModelSlots, Slot, load_journal, save_journal
+from edge_runtime.store.slots import (
+    bar,
+    drop_trial,
+    failed,
+    flip,
+    leave,
+    note_start,
+    settled,
+    try_out,
+    unbar,
+)
 from edge_runtime.trust import Http, Origin, fetch_blob, fetch_by_patch, highwater, stick
 
 if TYPE_CHECKING:
@@ -46,11 +59,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+MOST_TRIES = 3  # self-tests of a trial that were begun and never ended: it hangs, or kills us
+
+Outcome = Literal["activated", "trial", "current", "barred", "not-in-rollout", "paused"]
+
+
 class Update(Struct, frozen=True):
-    """What one update came to. `measured_ms` is this box's own timing of each tested variant."""
+    """What one update came to; `reason` says why a release is barred. `measured_ms` is this box's
+    own timing of each tested variant."""
 
     model: str
-    outcome: Literal["activated", "current", "not-in-rollout", "paused"]
+    outcome: Outcome
     release: str
     sequence: int
     seconds: float
@@ -59,15 +78,22 @@ class Update(Struct, frozen=True):
     engine: str = ""
     measured_ms: dict[str, float] = {}
     refused: dict[str, str] = {}
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What to update, and how: `engine` None lets the measurement choose."""
+    """What to update, and how: `engine` None lets the measurement choose.
+
+    With `trial` a new release is left on trial for the daemon, and one that fails is barred;
+    `retry` tries also what is barred.
+    """
 
     model: str
     engine: Engine | None = None
     threads: int = 1
+    trial: bool = False
+    retry: bool = False
 
 
 def once(
@@ -119,7 +145,7 @@ def _update(
         try:
             return updating.run()
         except EdgeRuntimeError as error:
-            _note_failure(state, wish.model, error)
+            _note_failure(state, wish, updating.heard, error)
             raise
         finally:
             _report(state, site, wish.model, updating.heard, now())
@@ -133,19 +159,23 @@ def _report(state: State, site: Site, model: str, heard: Heard, now: float) -> N
         log.error("no report was written: %s", error)  # noqa: TRY400 (one line, as everywhere)
 
 
-def _note_failure(state: State, model: str, error: EdgeRuntimeError) -> None:
+def _note_failure(state: State, wish: Wish, heard: Heard, error: EdgeRuntimeError) -> None:
     journal = load_journal(state.journal)
+    slots = msgspec.structs.replace(journal.of(wish.model), heard=heard)
     refused = error.refused if isinstance(error, _NoneLeftError) else {}
-    slots = failed(journal.of(model), f"{type(error).__name__}: {error}", refused)
-    save_journal(state.journal, journal.with_model(model, slots))
+    reason = f"{type(error).__name__}: {error}"
+    tried = isinstance(error, _NoneLeftError) and error.tried
+    if wish.trial and tried and heard.offer is not None:
+        slots = bar(slots, heard.offer.release, Barred(reason, engines.versions()))
+    save_journal(state.journal, journal.with_model(wish.model, failed(slots, reason, refused)))
 
 
 class _NoneLeftError(RefusedError):
-    """No variant of a release can run here."""
+    """No variant of a release can run here; `tried` when that took a self-test to know."""
 
-    def __init__(self, message: str, refused: dict[str, str]) -> None:
+    def __init__(self, message: str, refused: dict[str, str], tried: bool) -> None:
         super().__init__(message)
-        self.refused = refused
+        self.refused, self.tried = refused, tried
 
 
 class _Updating:
@@ -171,6 +201,7 @@ class _Updating:
     def run(self) -> Update:
         rollout, release, ref = self._verified()
         if release is None or ref is None:
+            self._nobody_asks()
             return Update(
                 model=self._wish.model,
                 outcome="paused" if self._paused(rollout) else "not-in-rollout",
@@ -178,14 +209,41 @@ class _Updating:
                 sequence=rollout.sequence,
                 seconds=self._seconds(),
             )
-        journal = load_journal(self._state.journal)
-        slots = journal.of(self._wish.model)
-        active = slots.active
+        slots = msgspec.structs.replace(self._slots(), heard=self.heard)
+        active, trial = slots.active, slots.trial
         if active is not None and active.release == ref and self._fits(active, release):
-            slots = _settled(slots)
+            slots = self._keep(settled(slots))
+            return self._result("current", active, {}, slots.refused)
+        barred = self._barred(slots, ref)
+        if barred is not None:
+            slots = self._keep(failed(drop_trial(slots), barred.reason, slots.refused))
+            return self._result("barred", _tried(release, ref), {}, {}, barred.reason)
+        if trial is not None and trial.release == ref and self._fits(trial, release):
+            slots = self._keep(try_out(slots, trial, slots.refused))
+            return self._result("trial", trial, {}, slots.refused)
+        return self._activate(unbar(slots, ref.sha256) if self._wish.retry else slots, release, ref)
+
+    def _slots(self) -> ModelSlots:
+        return load_journal(self._state.journal).of(self._wish.model)
+
+    def _keep(self, slots: ModelSlots) -> ModelSlots:
+        journal = load_journal(self._state.journal)
+        if slots != journal.of(self._wish.model):
             save_journal(self._state.journal, journal.with_model(self._wish.model, slots))
-            return self._result("current", ref, slots, {})
-        return self._activate(journal, release, ref)
+        return slots
+
+    def _nobody_asks(self) -> None:
+        """A trial ends when the site is no longer told to run it."""
+        slots = self._slots()
+        if slots != ModelSlots():
+            self._keep(msgspec.structs.replace(drop_trial(slots), heard=self.heard))
+
+    def _barred(self, slots: ModelSlots, ref: FileRef) -> Barred | None:
+        """What is held against the release of `ref`, as long as nothing has changed."""
+        barred = slots.barred.get(ref.sha256)
+        if barred is None or self._wish.retry or barred.engines not in {"", engines.versions()}:
+            return None
+        return barred
 
     def _verified(self) -> tuple[Rollout, Release | None, FileRef | None]:
         """Metadata, rollout and release, with the marks raised and saved at each step."""
@@ -280,33 +338,48 @@ class _Updating:
             self._contents.holds(ref) for ref in needed
         )
 
-    def _activate(self, journal: Journal, release: Release, ref: FileRef) -> Update:
-        model = self._wish.model
+    def _activate(self, slots: ModelSlots, release: Release, ref: FileRef) -> Update:
         usable, unfit = proof.candidates(release, self._hardware, self._wish.engine)
         if not usable:
-            raise _NoneLeftError(_none_left(release, unfit), unfit)
+            raise _NoneLeftError(_none_left(release, unfit), unfit, tried=False)
         self._progress(1, 4, f"fetching {release.name} {release.version}")
         self._fetch(release, usable)
         self._progress(2, 4, "self-test on this box")
+        if self._wish.trial:
+            slots = self._count_try(slots, release, ref)
         proven, failing = proof.prove(release, usable, self._contents, self._wish.threads)
         refused = {**unfit, **failing}
         if not proven:
-            raise _NoneLeftError(_none_left(release, failing), refused)
+            raise _NoneLeftError(_none_left(release, failing), refused, tried=True)
         best = proven[0].variant
-        slot = Slot(
-            ref,
-            release.version,
-            release.sequence,
-            best.name,
-            best.engine,
+        slot = msgspec.structs.replace(
+            _tried(release, ref),
+            variant=best.name,
+            engine=best.engine,
             since=round(self._now(), 3),
             ms=round(proven[0].milliseconds, 4),
         )
-        slots = flip(journal.of(model), slot, refused)
-        save_journal(self._state.journal, journal.with_model(model, slots))
-        self._progress(4, 4, f"active: {best.name}")
         measured = {p.variant.name: round(p.milliseconds, 4) for p in proven}
-        return self._result("activated", ref, slots, measured)
+        slots = unbar(slots, ref.sha256)
+        if self._wish.trial:
+            self._keep(try_out(slots, slot, refused))
+            self._progress(4, 4, f"on trial: {best.name}")
+            return self._result("trial", slot, measured, refused)
+        self._keep(flip(slots, slot, refused))
+        self._progress(4, 4, f"active: {best.name}")
+        return self._result("activated", slot, measured, refused)
+
+    def _count_try(self, slots: ModelSlots, release: Release, ref: FileRef) -> ModelSlots:
+        """Write down that a self-test begins: who hangs or dies in it cannot say so itself."""
+        tries = len(slots.starts.get(ref.sha256, ()))
+        if tries >= MOST_TRIES:
+            reason = f"its load or self-test was begun {tries} times here and never ended"
+            raise _NoneLeftError(
+                f"{release.name} {release.version}: {reason}",
+                {variant.name: reason for variant in release.variants},
+                tried=True,
+            )
+        return self._keep(note_start(slots, ref.sha256, self._now()))
 
     def _fetch(self, release: Release, usable: list[Variant]) -> None:
         wanted = {case.picture.sha256: case.picture for case in release.golden.cases}
@@ -329,23 +402,23 @@ class _Updating:
 
     def _result(
         self,
-        outcome: Literal["activated", "current"],
-        ref: FileRef,
-        slots: ModelSlots,
+        outcome: Outcome,
+        slot: Slot,
         measured: dict[str, float],
+        refused: dict[str, str],
+        reason: str = "",
     ) -> Update:
-        slot = slots.active
-        assert slot is not None
         return Update(
             model=self._wish.model,
             outcome=outcome,
-            release=ref.sha256,
+            release=slot.release.sha256,
             version=slot.version,
             sequence=slot.sequence,
             variant=slot.variant,
             engine=slot.engine,
             measured_ms=measured,
-            refused=slots.refused,
+            refused=refused,
+            reason=reason,
             seconds=self._seconds(),
         )
 
@@ -362,8 +435,9 @@ def _patches(catalogue: "Catalogue", rollout: Rollout) -> tuple[Patch, ...]:
         return ()
 
 
-def _settled(slots: ModelSlots) -> ModelSlots:
-    return msgspec.structs.replace(slots, phase="active", reason="")
+def _tried(release: Release, ref: FileRef) -> Slot:
+    """The release as a slot for which no variant was chosen yet."""
+    return Slot(ref, release.version, release.sequence, variant="", engine="", since=0.0)
 
 
 def _none_left(release: Release, reasons: Mapping[str, str]) -> str:

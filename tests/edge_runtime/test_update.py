@@ -10,11 +10,13 @@ import msgspec
 import pytest
 from securesystemslib.signer import CryptoSigner
 
+from edge_runtime.cli import main
 from edge_runtime.contract import Decisions
 from edge_runtime.errors import MissingError, RefusedError, StorageError, TrustError
 from edge_runtime.running import active, open_active
 from edge_runtime.state import State
-from edge_runtime.store import load_journal
+from edge_runtime.store import load_journal, save_journal
+from edge_runtime.store.slots import note_start
 from edge_runtime.trust import Http, highwater
 from edge_runtime.update import Update, Wish, once
 
@@ -328,3 +330,87 @@ def test_a_full_disk_is_said_and_leaves_the_active_release(
     with pytest.raises(StorageError, match="the disk is full"):
         _once(state)
     active(state, "squares")
+
+
+def _trial(state: State, retry: bool = False) -> Update:
+    wish = Wish("squares", trial=True, retry=retry)
+    return once(state, wish, lambda *_: None, Http(timeout=5))
+
+
+def test_a_trial_waits_beside_what_runs_and_ends_when_nobody_asks_for_it(
+    state: State, publisher: Publisher, server: Server
+) -> None:
+    first = publisher.publish(build(1))
+    _once(state)
+    second = publisher.publish(build(2))
+    assert _trial(state).outcome == "trial"
+    server.asked.clear()
+    assert _trial(state).outcome == "trial"
+    assert not [path for path, _ in server.asked if path.startswith("/blobs/")]
+    slots = load_journal(state.journal).of("squares")
+    assert slots.active is not None
+    assert slots.trial is not None
+    assert (slots.active.release.sha256, slots.trial.release.sha256, slots.phase) == (
+        first.release,
+        second.release,
+        "trial",
+    )
+    publisher.roll_out(msgspec.structs.replace(second, paused=True, edition=2))
+    assert _trial(state).outcome == "paused"
+    slots = load_journal(state.journal).of("squares")
+    assert (slots.trial, slots.phase) == (None, "active")
+
+
+def test_what_fails_its_trial_is_not_tried_again_until_something_changes(
+    state: State, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher.publish(build(1))
+    _once(state)
+    wrong = {"onnx-fp32": Decisions((0,), (0.99,), ((0.0, 0.0, 8.0, 8.0),))}
+    publisher.publish(build(2, expected=wrong))
+    with pytest.raises(RefusedError, match="decides otherwise here"):
+        _trial(state)
+    update = _trial(state)
+    assert update.outcome == "barred"
+    assert "decides otherwise here" in update.reason
+    assert load_journal(state.journal).of("squares").phase == "failed"
+    with pytest.raises(RefusedError, match="decides otherwise here"):
+        _trial(state, retry=True)
+    assert _trial(state).outcome == "barred"
+    monkeypatch.setattr("edge_runtime.engines.versions", lambda: "onnxruntime 99")
+    with pytest.raises(RefusedError, match="decides otherwise here"):
+        _trial(state)
+    publisher.publish(build(3))
+    assert _trial(state).outcome == "trial"
+
+
+def test_a_self_test_that_was_begun_three_times_and_never_ended_is_not_begun_again(
+    state: State, publisher: Publisher
+) -> None:
+    hangs = publisher.publish(build(1))
+    journal = load_journal(state.journal)
+    slots = journal.of("squares")
+    for at in (1.0, 2.0, 3.0):
+        slots = note_start(slots, hangs.release, at)
+    save_journal(state.journal, journal.with_model("squares", slots))
+    with pytest.raises(RefusedError, match="begun 3 times here and never ended"):
+        _trial(state)
+    assert _trial(state).outcome == "barred"
+    assert _trial(state, retry=True).outcome == "trial"
+
+
+@pytest.mark.parametrize(("stated", "seconds"), [("120", 120.0), ("soon", 0.0), ("", 0.0)])
+def test_a_busy_server_says_when_to_come_back(
+    state: State,
+    publisher: Publisher,
+    server: Server,
+    capsys: pytest.CaptureFixture[str],
+    stated: str,
+    seconds: float,
+) -> None:
+    publisher.publish(build(1))
+    said = {"Retry-After": stated} if stated else {}
+    server.answers["/metadata/timestamp.json"] = lambda handler: handler.reply(503, b"", said)
+    command = ["--state", str(state.folder), "--json", "once", "--model", "squares"]
+    assert main(command) == 3
+    assert msgspec.json.decode(capsys.readouterr().out).get("retry_after", 0.0) == seconds

@@ -39,12 +39,13 @@ class Console:
             self._last = now
         sys.stderr.flush()
 
-    def error(self, text: str, code: int) -> None:
+    def error(self, text: str, code: int, retry_after: float = 0.0) -> None:
         """One line on stderr; with `json` also an object on stdout."""
         self._end_line()
         line = " ".join(text.split())
         if self.json:
-            self.result({"error": line, "exit_code": code}, ())
+            waiting = {"retry_after": retry_after} if retry_after else {}
+            self.result({"error": line, "exit_code": code, **waiting}, ())
         sys.stderr.write(f"edge-runtime: error: {line}\n")
 
     def _end_line(self) -> None:

@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import NoReturn
 
 from edge_runtime import __version__
-from edge_runtime.cli import bench, doctor, enroll, import_, once, run, selftest, status
+from edge_runtime.cli import (
+    bench,
+    doctor,
+    enroll,
+    import_,
+    logs,
+    once,
+    rollback,
+    run,
+    selftest,
+    status,
+)
 from edge_runtime.cli.console import Console
 from edge_runtime.errors import EdgeRuntimeError
 
@@ -20,7 +31,7 @@ exit codes:
   3  something is missing     130  interrupted
 """
 
-_COMMANDS = (enroll, once, import_, run, status, selftest, bench, doctor)
+_COMMANDS = (enroll, once, import_, run, status, logs, rollback, selftest, bench, doctor)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -71,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options.command.run(options, console)
     except EdgeRuntimeError as error:
-        console.error(str(error), error.exit_code)
+        console.error(str(error), error.exit_code, error.retry_after)
         return error.exit_code
     except KeyboardInterrupt:
         console.error("interrupted; run the same command again to continue", 130)

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `once`."""
     add_wish(parser)
+    parser.add_argument(
+        "--retry", action="store_true", help="try also a release that failed here before"
+    )
+    parser.add_argument(
+        "--trial", action="store_true", help="leave a new release on trial for the daemon"
+    )
 
 
 def add_wish(parser: argparse.ArgumentParser) -> None:
@@ -28,10 +34,18 @@ def add_wish(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> None:
     """Update, and say what is active now."""
+    from edge_runtime.errors import EdgeRuntimeError
+    from edge_runtime.trust import Http
     from edge_runtime.update import Wish, once
 
-    wish = Wish(options.model, options.engine, options.threads)
-    say(once(state_of(options), wish, console.progress), console)
+    wish = Wish(options.model, options.engine, options.threads, options.trial, options.retry)
+    http = Http()
+    try:
+        update = once(state_of(options), wish, console.progress, http)
+    except EdgeRuntimeError as error:
+        error.retry_after = http.retry_after
+        raise
+    say(update, console)
 
 
 def say(update: "Update", console: Console) -> None:
@@ -40,6 +54,11 @@ def say(update: "Update", console: Console) -> None:
         lines = [f"{update.model}: this site takes no part in the rollout yet; nothing changed"]
     elif update.outcome == "paused":
         lines = [f"{update.model}: the rollout is paused; nothing changed"]
+    elif update.outcome == "barred":
+        lines = [
+            f"{update.model} {update.version}: failed here before, not tried again "
+            f"(--retry does): {update.reason}"
+        ]
     else:
         lines = [
             f"{update.model} {update.version}: {update.outcome}, {update.variant} on "

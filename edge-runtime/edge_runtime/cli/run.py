@@ -1,4 +1,9 @@
-"""Run the active release on a video (tracks, counts, heat map, clip) or on pictures of digits."""
+"""Run as the daemon that keeps models up to date; or run one on a video or on pictures.
+
+Without a source it stays: it polls for releases, proves and shadows them, switches, and goes back
+when one does badly (docs/daemon.md). With --video it writes tracks, counts, a heat map and a clip,
+with --pictures of digits what it read.
+"""
 
 import argparse
 from pathlib import Path
@@ -16,7 +21,7 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `run`."""
     add_model(parser)
-    source = parser.add_mutually_exclusive_group(required=True)
+    source = parser.add_mutually_exclusive_group()
     source.add_argument("--video", type=Path, metavar="FILE", help="a video file")
     source.add_argument(
         "--pictures",
@@ -24,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="a folder of pictures; for digits named <voucher>_<position>.png",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the results")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="for the results, with a source")
     parser.add_argument(
         "--from-frame", type=index, default=0, metavar="N", help="the first frame (0)"
     )
@@ -41,8 +46,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
-    """Self-test the active release, run it, and say what was counted or read."""
+    """Be the daemon; or self-test the active release, run it, and say what was found."""
+    if options.video is None and options.pictures is None:
+        _stay(options)
+        return
+    from edge_runtime.errors import InputError
     from edge_runtime.running import active, open_active
+
+    if options.out is None:
+        raise InputError("--out DIR is missing: where the results go")
 
     state = state_of(options)
     found = active(state, options.model)
@@ -61,6 +73,33 @@ def run(options: argparse.Namespace, console: Console) -> None:
         f"results in {options.out}",
     )
     console.result(report, lines)
+
+
+def _stay(options: argparse.Namespace) -> None:
+    import signal
+
+    import msgspec
+
+    from edge_runtime.daemon import Daemon, ModelSettings, Settings, logs, read_settings
+
+    state = state_of(options)
+
+    def settings() -> Settings:
+        found = read_settings(state.settings)
+        if options.model is None:
+            return found
+        wanted = found.models.get(options.model) or ModelSettings(threads=options.threads)
+        return msgspec.structs.replace(found, models={options.model: wanted})
+
+    daemon = Daemon(state, settings)
+    signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
+    signal.signal(signal.SIGINT, lambda *_: daemon.stop())
+    signal.signal(signal.SIGHUP, lambda *_: daemon.reload())
+    handler = logs.start(state.logs)
+    try:
+        daemon.run()
+    finally:
+        logs.stop(handler)
 
 
 def _detect(

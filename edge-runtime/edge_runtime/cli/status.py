@@ -32,15 +32,24 @@ def run(options: argparse.Namespace, console: Console) -> None:
     }
     lines = [f"site {site.site}{' in ' + site.region if site.region else ''}, from {site.url}"]
     for name, slots in models.items():
-        for place, slot in (("active", slots.active), ("previous", slots.previous)):
+        places = [("active", slots.active), ("previous", slots.previous)]
+        places += [("on trial", slots.trial)] if slots.trial is not None else []
+        for place, slot in places:
             text = "none"
             if slot is not None:
                 text = f"{slot.version} ({slot.variant}) since {_moment(slot.since)}"
-            lines.append(f"{name}: {place} {text}")
+            on_probation = ", on probation" if place == "active" and slots.dwelling else ""
+            lines.append(f"{name}: {place} {text}{on_probation}")
+        if slots.proof:
+            lines.append(f"{name}: let in by {slots.proof}")
         if slots.reason:
             lines.append(f"{name}: last update {slots.phase}: {slots.reason}")
         lines += [f"{name}: {v} not used: {reason}" for v, reason in slots.refused.items()]
         lines += [f"{name}: {r[:12]} was left, {reason}" for r, reason in slots.left.items()]
+        lines += [
+            f"{name}: {r[:12]} is not tried again (`once --retry` does): {barred.reason}"
+            for r, barred in slots.barred.items()
+        ]
     if not models:
         lines.append("no model yet; `edge-runtime once --model NAME` gets one")
     console.result(value, lines)

@@ -41,7 +41,7 @@ class Report(Struct, frozen=True, forbid_unknown_fields=True):
     active: Sha256 | None
     previous: Sha256 | None
     metadata: dict[str, int]
-    phase: Literal["idle", "active", "failed"]
+    phase: Literal["idle", "trial", "dwell", "active", "failed"]
     health: Literal["ok", "failing", "none"]
     reason: Annotated[str, Meta(max_length=MAX_REASON)] = ""
     latency_ms: float | None = None

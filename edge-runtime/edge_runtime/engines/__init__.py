@@ -12,6 +12,16 @@ from edge_runtime.engines.loading import (
     engine_version,
     load,
     unavailable,
+    versions,
 )
 
-__all__ = ["ENGINES", "InputTensor", "Session", "UInt8", "engine_version", "load", "unavailable"]
+__all__ = [
+    "ENGINES",
+    "InputTensor",
+    "Session",
+    "UInt8",
+    "engine_version",
+    "load",
+    "unavailable",
+    "versions",
+]

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime import __version__
 from edge_runtime.contract import Engine, Outputs, Precision, Variant
 
 UInt8 = npt.NDArray[np.uint8]
@@ -114,6 +115,13 @@ def engine_version(engine: Engine) -> str:
         return importlib.metadata.version(ENGINES[engine].distribution)
     except importlib.metadata.PackageNotFoundError:
         return ""
+
+
+def versions() -> str:
+    """This runtime and every installed engine, with their versions: what a verdict holds for."""
+    here = {"edge-runtime": __version__}
+    here.update((engine, engine_version(engine)) for engine in ENGINES)
+    return "; ".join(f"{name} {version}" for name, version in here.items() if version)
 
 
 def load(variant: Variant, files: Mapping[str, bytes], threads: int) -> Session:

@@ -26,10 +26,12 @@ class Http:
     """A client for static files. `timeout` (seconds) holds for connecting and for each read.
 
     A body may take `timeout` and what its bytes need at SLOWEST_BYTES_S, so that a server that
-    drips cannot hold an update for ever.
+    drips cannot hold an update for ever. `retry_after` is the longest time (seconds) for which
+    the server, being too busy, asked to be left alone.
     """
 
     def __init__(self, timeout: float = TIMEOUT_S) -> None:
+        self.retry_after = 0.0
         self._timeout = timeout
         self._pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=timeout, read=timeout),
@@ -52,6 +54,8 @@ class Http:
         except HTTPError as error:
             raise MissingError(f"{url}: {explain(error)}") from error
         refuse_portal(url, answer)
+        if answer.status in {429, 503}:
+            self.retry_after = max(self.retry_after, _seconds(answer.headers.get("Retry-After")))
         return answer
 
     def chunks(self, url: str, answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
@@ -85,6 +89,14 @@ class Http:
                 answer.close()
                 raise TrustError(f"{url} is longer than the {limit} bytes that were expected")
         return bytes(body)
+
+
+def _seconds(stated: str | None) -> float:
+    """What a Retry-After of seconds or of a date (RFC 9110, 10.2.3) comes to from now on."""
+    try:
+        return float(urllib3.Retry(0).parse_retry_after(stated)) if stated else 0.0
+    except HTTPError:
+        return 0.0
 
 
 def refuse_portal(url: str, answer: urllib3.BaseHTTPResponse) -> None:

@@ -1,0 +1,11 @@
+"""The unattended daemon: polls, proves, switches, watches, goes back.
+
+`loop.Daemon` is the entry point; `settings` what an operator may say; `activation`, `shadow` and
+`polling` decide, purely; `keeper` does it for one model; `updater` is the short-lived process that
+fetches and tests; `book` writes the journal.
+"""
+
+from edge_runtime.daemon.loop import Daemon, Part
+from edge_runtime.daemon.settings import ModelSettings, Settings, parse_settings, read_settings
+
+__all__ = ["Daemon", "ModelSettings", "Part", "Settings", "parse_settings", "read_settings"]

@@ -1,0 +1,59 @@
+"""`daemon.toml`: all may be left out, nothing may be misspelt."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_runtime.daemon import ModelSettings, Settings, parse_settings, read_settings
+from edge_runtime.errors import InputError
+
+
+def test_no_file_means_the_defaults(tmp_path: Path) -> None:
+    assert read_settings(tmp_path / "daemon.toml") == Settings()
+    assert parse_settings("") == Settings()
+
+
+def test_everything_can_be_said() -> None:
+    found = parse_settings(
+        '[models.cctv]\nengine = "openvino"\nthreads = 2\n[poll]\ninterval_s = 60\n'
+        "[shadow]\nleast = 10\n[dwell]\nlatency_ms = 20\n[crash]\nstarts = 5\n"
+    )
+    assert found.models == {"cctv": ModelSettings("openvino", 2)}
+    assert (found.poll.interval_s, found.shadow.least) == (60, 10)
+    assert (found.dwell.latency_ms, found.crash.starts) == (20, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[pol]\ninterval_s = 60", r"unknown field `pol`.*did you mean `poll`"),
+        ("[poll]\ninterval = 60", r"unknown field `interval`.*did you mean `interval_s`"),
+        ("[models.a]\nthread = 1", r"did you mean `threads`"),
+        ("[poll]\ninterval_s = 0", r"\$\.poll\.interval_s"),
+        ("[poll]\ninterval_s = '1m'", r"Expected `float`, got `str`"),
+        ('[models.a]\nengine = "caffe"', r"Invalid enum value 'caffe'"),
+        ("[shadow]\naccept = 0.5", r"accept must be below"),
+        ("[shadow]\nleast = 2000", r"least must not be above"),
+        ("[poll", r"not TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_settings(text)
+
+
+def test_the_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "daemon.toml"
+    path.write_bytes(b"\xff")
+    with pytest.raises(InputError, match=r"daemon\.toml"):
+        read_settings(path)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_settings_or_an_input_error(text: str) -> None:
+    try:
+        parse_settings(text)
+    except InputError:
+        return
