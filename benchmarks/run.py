@@ -24,6 +24,7 @@ import promotion_race
 import publish_scale
 import snapshot_scale
 import specialise
+import swap_soak
 import tensorrt_int8
 import train_throughput
 import tune_budget
@@ -54,6 +55,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "publish-scale": publish_scale,
     "snapshot-scale": snapshot_scale,
     "specialise": specialise,
+    "swap-soak": swap_soak,
     "tensorrt-int8": tensorrt_int8,
     "train-throughput": train_throughput,
     "tune-budget": tune_budget,
