@@ -152,7 +152,8 @@ def test_a_worker_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> No
         "content = Path(sys.argv[1]).read_bytes()\n"
         "variant = Variant('m', 'onnxruntime', 'f32', ('cpu',), 'm.onnx', {})\n"
         "held = []\n"  # loaded by a thread that ends, as a daemon does
-        "load = lambda: held.append(IsolatedSession(Source(variant, lambda: {'m.onnx': content})))\n"
+        "source = Source(variant, lambda: {'m.onnx': content})\n"
+        "load = lambda: held.append(IsolatedSession(source))\n"
         "thread = threading.Thread(target=load)\n"
         "thread.start()\n"
         "thread.join()\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from edge_runtime import __version__
-from edge_runtime.cli import bench, doctor, enroll, import_, once, run, selftest, status
+from edge_runtime.cli import bench, doctor, enroll, import_, infer, once, run, selftest, status
 from edge_runtime.cli.console import Console
 from edge_runtime.errors import EdgeRuntimeError
 
@@ -20,7 +20,7 @@ exit codes:
   3  something is missing     130  interrupted
 """
 
-_COMMANDS = (enroll, once, import_, run, status, selftest, bench, doctor)
+_COMMANDS = (enroll, once, import_, run, infer, status, selftest, bench, doctor)
 
 
 class _Parser(argparse.ArgumentParser):
