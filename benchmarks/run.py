@@ -22,6 +22,7 @@ import main_job
 import parity_localise
 import promotion_race
 import publish_scale
+import runtime_footprint
 import snapshot_scale
 import specialise
 import swap_soak
@@ -53,6 +54,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "parity-localise": parity_localise,
     "promotion-race": promotion_race,
     "publish-scale": publish_scale,
+    "runtime-footprint": runtime_footprint,
     "snapshot-scale": snapshot_scale,
     "specialise": specialise,
     "swap-soak": swap_soak,

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from ten_megabytes import activate, picture
 
 THREADS: Final = 4
 LOAD: Final = 0.4  # of what one thread alone could do
+QUIET_S: Final = 30.0
 NAME: Final = "ten-megabytes"
 
 
@@ -36,7 +38,7 @@ class Asking:
     host: Host
     expected: Mapping[int, int]
     pause: float
-    latencies: list[float] = field(default_factory=list)
+    latencies: "array[float]" = field(default_factory=lambda: array("d"))
     failures: list[str] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -87,7 +89,7 @@ def main() -> None:
         host.put(NAME, load_active(state, releases[0], 1))
         pause = THREADS * _seconds(host) / LOAD
         with Asking(host, expected, pause) as quiet:
-            time.sleep(max(5.0, requests * pause / THREADS / 20))
+            time.sleep(QUIET_S)
         memory: list[float] = []
         handles = len(list(Path("/proc/self/fd").iterdir()))
         with Asking(host, expected, pause) as busy:

@@ -93,7 +93,7 @@ def test_what_is_refused_in_the_worker_is_refused_here_in_one_line() -> None:
     with pytest.raises(RefusedError, match="cannot run the model"):
         session.run(np.zeros((1, 9, 9, 3), np.uint8))
     with pytest.raises(RefusedError, match="batch of uint8"):
-        session.run(np.zeros((1, 48, 64, 3), np.float32))  # type: ignore[arg-type]  # what a caller may do
+        session.run(np.zeros((1, 48, 64, 3), np.float32))
     assert session.run(scene((8, 8))[None])["scores"].shape == (1, 8)
     assert session.process == process
 
