@@ -1,7 +1,7 @@
 """What the runtime takes on a box: a fresh environment of its pins, a process with a 10 MB model.
 
 `install_mb` counts the files of the wheels without byte-code, `compiled_mb` also the byte-code
-that runs leave; `packages` counts the distributions that it needs. `ready_ms` is from the start of the
+that runs leave, `packages` the distributions that it needs. `ready_ms` is from the start of the
 process to its first decision about a JPEG, the self-test included, `rss_mb` what is resident then,
 the worker of OpenVINO included; medians of processes that find their byte-code, and for OpenVINO
 the compiled model, on the disk. Neither a server nor a stream runs in them.
