@@ -1,13 +1,24 @@
-"""The models that are loaded in this process; each is replaced in one step while requests run."""
+"""The models that are loaded here; each is replaced in one step while requests run."""
 
+import contextlib
+import ctypes
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
-from edge_runtime.contract import Outputs
-from edge_runtime.engines import Session, UInt8
+from edge_runtime.contract import Engine, Outputs
+from edge_runtime.engines import IsolatedSession, Session, Source, UInt8
 from edge_runtime.errors import EdgeRuntimeError, MissingError
+from edge_runtime.proof import open_variant, self_test_release
 from edge_runtime.running import Active
+from edge_runtime.state import State
+
+IN_A_WORKER: Final[frozenset[Engine]] = frozenset({"openvino"})
+"""Engines that have crashed where models are replaced in place; see `engines.isolated`."""
+
+LEAVE_S: Final = 30.0  # what `swap` waits for the last request of what ran before
 
 
 @dataclass(frozen=True)
@@ -74,3 +85,50 @@ class Host:
     def _tell(self, loaded: Loaded, batch: UInt8, result: Outputs | EdgeRuntimeError) -> None:
         for tap in self._taps:
             tap(loaded, batch, result)
+
+
+def load_active(state: State, active: Active, threads: int) -> Loaded:
+    """Load what is active, let it decide about its golden pictures, and hand on what passed.
+
+    It may take seconds, so call it beside the requests. Raises MissingError, StorageError, or
+    RefusedError when it does not load or decides otherwise than where it was proven.
+    """
+    variant, contents = active.variant, state.contents
+    session: Session
+    if variant.engine in IN_A_WORKER:
+        session = IsolatedSession(
+            Source(
+                variant,
+                lambda: {name: contents.read(ref) for name, ref in variant.files.items()},
+                threads,
+                contents.built / variant.engine,
+            )
+        )
+    else:
+        session = open_variant(variant, contents, threads)
+    self_test_release(active.release, variant, session, contents)
+    give_back_memory()
+    return Loaded(active, session)
+
+
+def swap(host: Host, name: str, loaded: Loaded) -> None:
+    """`host.put`, and give back the memory of what ran before once its last request is done.
+
+    Waits LEAVE_S for that at most; call it beside the requests, and hold no `Loaded` meanwhile.
+    """
+    gone = threading.Event()
+    before = host.get(name).session if name in host.names() else None
+    if before is None or before is loaded.session:
+        gone.set()
+    else:
+        weakref.finalize(before, gone.set).atexit = False
+    del before
+    host.put(name, loaded)
+    gone.wait(LEAVE_S)
+    give_back_memory()
+
+
+def give_back_memory() -> None:
+    """Return free memory to the system: glibc keeps what a model has left, swap for swap."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)

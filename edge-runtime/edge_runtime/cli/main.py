@@ -13,6 +13,7 @@ from edge_runtime.cli import (
     doctor,
     enroll,
     import_,
+    infer,
     logs,
     once,
     rollback,
@@ -31,7 +32,7 @@ exit codes:
   3  something is missing     130  interrupted
 """
 
-_COMMANDS = (enroll, once, import_, run, status, logs, rollback, selftest, bench, doctor)
+_COMMANDS = (enroll, once, import_, run, infer, status, logs, rollback, selftest, bench, doctor)
 
 
 class _Parser(argparse.ArgumentParser):

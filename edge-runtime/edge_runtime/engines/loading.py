@@ -23,7 +23,7 @@ class InputTensor(NamedTuple):
 
 
 class Session(Protocol):
-    """A loaded model."""
+    """A loaded model. Several threads may call it at once."""
 
     @property
     def input(self) -> InputTensor:

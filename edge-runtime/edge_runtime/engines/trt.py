@@ -1,5 +1,6 @@
 """TensorRT of either flavour on an NVIDIA card: an engine built for its capability."""
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ class TrtSession:
         self._trt = trt
         self._engine = engine
         self._stream = stream
+        self._lock = threading.Lock()
         self._context = engine.create_execution_context()
         if self._context is None:
             raise RefusedError("TensorRT cannot make an execution context on this card")
@@ -38,7 +40,10 @@ class TrtSession:
 
     def run(self, batch: UInt8) -> Outputs:
         """See `Session.run`."""
-        batch = np.ascontiguousarray(batch)
+        with self._lock:  # a context takes one call at a time
+            return self._run(np.ascontiguousarray(batch))
+
+    def _run(self, batch: UInt8) -> Outputs:
         if not self._context.set_input_shape(self._input, batch.shape):
             raise RefusedError(f"the engine does not take an input of shape {list(batch.shape)}")
         arrays: dict[str, Array] = {self._input: batch}

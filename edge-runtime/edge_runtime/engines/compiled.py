@@ -1,0 +1,49 @@
+"""Compiled models that a box keeps so that the next start is quick: verified whenever read."""
+
+import contextlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime import durable
+from edge_runtime.contract import digest
+from edge_runtime.errors import MissingError, StorageError
+
+MAX_COMPILED_BYTES = 1 << 30
+MOST = 16  # kept; the oldest give way
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A folder of them. Each file begins with the SHA-256 (hex) of what follows."""
+
+    folder: Path
+
+    def get(self, key: str) -> bytes | None:
+        """What was kept as `key`; None when there is nothing, or it is damaged."""
+        try:
+            data = durable.read(self._path(key), MAX_COMPILED_BYTES, "a compiled model")
+        except (MissingError, StorageError):
+            return None
+        return data[64:] if data[:64] == digest(data[64:]).encode() else None
+
+    def put(self, key: str, data: bytes) -> None:
+        """Keep `data` as `key`, if that can be done."""
+        try:
+            durable.make_folder(self.folder)
+            durable.write(self._path(key), digest(data).encode() + data)
+            self._tidy()
+        except StorageError as error:
+            log.warning("the compiled model was not kept: %s", error)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.blob"
+
+    def _tidy(self) -> None:
+        with durable.storage(self.folder):
+            files = sorted(self.folder.glob("*.blob"), key=lambda path: path.stat().st_mtime)
+        for path in files[:-MOST]:
+            with contextlib.suppress(OSError):
+                path.unlink()

@@ -1,0 +1,234 @@
+"""A model in a worker process, as its parent sees it: a `Session` that outlives its engine.
+
+OpenVINO has ended processes that replace models in place, by a segmentation fault. Here each
+loaded model has a process of its own, which is all that an engine can take down: a request during
+which it dies is repeated once in a fresh one, a request that takes too long is refused and the
+process ended. It goes when the session does, and when the parent dies.
+"""
+
+import contextlib
+import dataclasses
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+import edge_runtime
+from edge_runtime.contract import Outputs, Variant
+from edge_runtime.engines.loading import InputTensor, UInt8
+from edge_runtime.engines.wire import (
+    Answer,
+    Open,
+    Opened,
+    Question,
+    Ran,
+    Refused,
+    Region,
+    Run,
+    receive,
+    send,
+    take,
+)
+from edge_runtime.errors import EdgeRuntimeError, InputError, MissingError, RefusedError
+
+COMMAND: Final = (sys.executable, "-P", "-m", "edge_runtime.engines.worker")
+FAREWELL_S: Final = 5.0
+_KINDS: Final = {kind.exit_code: kind for kind in (InputError, MissingError, RefusedError)}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a worker loads, and again after it died: `read` returns the verified files.
+
+    `kept` is the folder of compiled models (None: none), `load_s` how long loading may take,
+    `run_s` how long one run may.
+    """
+
+    variant: Variant
+    read: Callable[[], Mapping[str, bytes]]
+    threads: int = 1
+    kept: Path | None = None
+    load_s: float = 120.0
+    run_s: float = 30.0
+
+
+class IsolatedSession:
+    """See `Session`; requests of several threads go to the engine one after the other."""
+
+    def __init__(self, source: Source) -> None:
+        """Start the worker and load the model. Raises MissingError, RefusedError, StorageError."""
+        self._source = source
+        self._lock = threading.Lock()
+        self._worker: _Worker | None = _started(source)
+        self.input = self._worker.input
+
+    def run(self, batch: UInt8) -> Outputs:
+        """See `Session.run`."""
+        with self._lock:
+            try:
+                return self._current().run(batch, self._source.run_s)
+            except _DiedError as error:
+                log.warning("%s: %s; it is started again", self._source.variant.name, error)
+                self._worker = None
+            try:
+                return self._current().run(batch, self._source.run_s)
+            except _DiedError as error:
+                self._worker = None
+                raise RefusedError(
+                    f"{self._source.variant.name}: {error}, twice on the same input"
+                ) from None
+
+    @property
+    def process(self) -> int:
+        """The worker's process id, 0 when none runs."""
+        worker = self._worker
+        return worker.process if worker is not None else 0
+
+    def _current(self) -> "_Worker":
+        if self._worker is None or self._worker.ended:
+            self._worker = None
+            self._worker = _started(self._source)
+        return self._worker
+
+
+def _started(source: Source) -> "_Worker":
+    """A worker. Where loading ends the process, what was kept may be why: once more without."""
+    try:
+        return _Worker(source)
+    except _DiedError as error:
+        log.warning("%s: %s; once more", source.variant.name, error)
+    try:
+        return _Worker(dataclasses.replace(source, kept=None))
+    except _DiedError as error:
+        raise RefusedError(f"{source.variant.name} cannot be loaded: {error}") from None
+
+
+class _DiedError(Exception):
+    """The worker has gone; the message says how."""
+
+
+class _Worker:
+    """A worker process with the model of `source` loaded."""
+
+    def __init__(self, source: Source) -> None:
+        variant, files = source.variant, source.read()
+        self.ended = False
+        with contextlib.ExitStack() as opened_here, contextlib.ExitStack() as theirs:
+            content, self._given, self._made = Region(), Region(), Region()
+            theirs.callback(content.close)
+            opened_here.callback(self._given.close)
+            opened_here.callback(self._made.close)
+            self._talk, talk = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            opened_here.enter_context(self._talk)
+            theirs.enter_context(talk)
+            line, life = os.pipe()
+            opened_here.callback(os.close, life)
+            theirs.callback(os.close, line)
+            content.view(sum(map(len, files.values())))[:] = b"".join(files.values())
+            self._process = _spawn(
+                (talk.fileno(), line, content.handle, self._given.handle, self._made.handle)
+            )
+            self._end = weakref.finalize(self, _end, self._process, opened_here.pop_all())
+        job = Open(
+            engine=variant.engine,
+            precision=variant.precision,
+            main=variant.main,
+            files={name: len(data) for name, data in files.items()},
+            threads=source.threads,
+            kept=str(source.kept or ""),
+        )
+        try:
+            opened = self._ask(job, source.load_s, "loading the model")
+        except EdgeRuntimeError:
+            self._end()
+            raise
+        assert isinstance(opened, Opened)
+        self.input = InputTensor(opened.kind, opened.shape)
+
+    @property
+    def process(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def run(self, batch: UInt8, seconds: float) -> Outputs:
+        """The outputs. Raises RefusedError, _DiedError."""
+        if batch.dtype != np.uint8 or not batch.size:
+            raise RefusedError(f"expected a batch of uint8, not {batch.dtype} {list(batch.shape)}")
+        view = self._given.view(batch.nbytes)
+        np.copyto(np.ndarray(batch.shape, np.uint8, view), batch)
+        ran = self._ask(Run(batch.shape), seconds, "running the model")
+        assert isinstance(ran, Ran)
+        return take(ran, self._made)
+
+    def _ask(self, question: Question, seconds: float, what: str) -> Answer:
+        try:
+            self._talk.settimeout(seconds)
+            send(self._talk, question)
+            answer: Answer | None = receive(self._talk, Answer)  # type: ignore[arg-type]  # a union
+        except TimeoutError:
+            self.ended = True
+            self._end()
+            raise RefusedError(
+                f"{what} took longer than {seconds:g} s; the engine hangs, or the model is too "
+                "slow for this box"
+            ) from None
+        except OSError:
+            answer = None
+        if answer is None:
+            fate = _fate(self._process)
+            self._end()
+            raise _DiedError(f"the engine's process {fate} while {what}")
+        if isinstance(answer, Refused):
+            raise _KINDS.get(answer.exit_code, EdgeRuntimeError)(answer.error)
+        return answer
+
+
+def _spawn(handles: tuple[int, ...]) -> "subprocess.Popen[bytes]":
+    _reap()
+    paths = [str(Path(edge_runtime.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    try:
+        return subprocess.Popen(
+            [*COMMAND, *map(str, handles)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=handles,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        )
+    except OSError as error:
+        raise RefusedError(f"no process for the engine: {error.strerror}") from error
+
+
+def _fate(process: "subprocess.Popen[bytes]") -> str:
+    try:
+        code = process.wait(FAREWELL_S)
+    except subprocess.TimeoutExpired:
+        return "fell silent"
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+
+
+_leaving: Final[list["subprocess.Popen[bytes]"]] = []
+
+
+def _end(process: "subprocess.Popen[bytes]", handles: contextlib.ExitStack) -> None:
+    """End the worker. It is waited for later: whose request was the last need not wait."""
+    process.kill()
+    handles.close()
+    _leaving.append(process)
+
+
+def _reap() -> None:
+    for process in tuple(_leaving):
+        if process.poll() is not None:
+            _leaving.remove(process)

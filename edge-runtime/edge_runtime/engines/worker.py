@@ -1,0 +1,107 @@
+"""The worker process: one model in an engine that must not share a process with others.
+
+It takes the handles of its socket, its parent's life line, the model's files, the batches and the
+outputs. It ends when its parent does, however that happens: the kernel sends it SIGIO when nobody
+holds the life line any more. (PDEATHSIG would end it with the *thread* that started it.)
+"""
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime import engines
+from edge_runtime.contract import Variant
+from edge_runtime.engines.loading import Session, UInt8
+from edge_runtime.engines.wire import (
+    Open,
+    Opened,
+    Ran,
+    Refused,
+    Region,
+    Run,
+    place,
+    receive,
+    send,
+)
+from edge_runtime.errors import EdgeRuntimeError, RefusedError
+
+
+def main() -> None:
+    """Load what the parent sends, and run it until the parent has had enough."""
+    talking, life, content, batches, outputs = (int(argument) for argument in sys.argv[1:6])
+    _end_with_parent(life)
+    given, made = Region(batches), Region(outputs)
+    with socket.socket(fileno=talking) as talk:
+        session = _opened(talk, Region(content))
+        while session is not None and (asked := receive(talk, Run)) is not None:
+            send(talk, _ran(session, asked, given, made))
+
+
+def _opened(talk: socket.socket, content: Region) -> Session | None:
+    """The session, None when there is none; the parent has been told either way."""
+    job = receive(talk, Open)
+    if job is None:
+        return None
+    try:
+        session = _load(job, content)
+        content.close()
+        taken = session.input
+        shape = [axis or 1 for axis in taken.shape]
+        session.run(np.zeros(shape, np.uint8))  # what the first run costs is paid here
+    except EdgeRuntimeError as error:
+        send(talk, Refused(error.exit_code, str(error)[:1000]))
+        return None
+    send(talk, Opened(taken.kind, taken.shape))
+    return session
+
+
+def _load(job: Open, content: Region) -> Session:
+    view = content.view(sum(job.files.values()))
+    files: dict[str, bytes] = {}
+    for name, size in job.files.items():
+        files[name], view = bytes(view[:size]), view[size:]
+    if job.main not in files:
+        raise RefusedError(f"the variant has no file {job.main}")
+    if job.engine == "openvino" and job.kept:
+        from edge_runtime.engines import ov
+        from edge_runtime.engines.compiled import Compiled
+
+        return ov.load(files, job.main, job.precision, job.threads, Compiled(Path(job.kept)))
+    variant = Variant("worker", job.engine, job.precision, ("cpu",), job.main, {})
+    return engines.load(variant, files, job.threads)
+
+
+def _ran(session: Session, asked: Run, given: Region, made: Region) -> Ran | Refused:
+    size = int(np.prod(asked.shape, dtype=np.int64))
+    try:
+        batch: UInt8 = np.ndarray(asked.shape, np.uint8, given.view(size))
+        return place(session.run(batch), made)
+    except MemoryError:
+        return Refused(RefusedError.exit_code, f"no memory for a batch of {list(asked.shape)}")
+    except EdgeRuntimeError as error:
+        return Refused(error.exit_code, str(error)[:1000])
+
+
+def _end_with_parent(life: int) -> None:
+    signal.signal(signal.SIGIO, signal.SIG_DFL)  # which ends us
+    for meant_for_the_parent in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(meant_for_the_parent, signal.SIG_IGN)
+    fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
+    line = select.poll()
+    line.register(life, 0)
+    if line.poll(0):  # it had gone before we listened
+        sys.exit(1)
+    with contextlib.suppress(OSError):  # if memory runs out, it is us who should go
+        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""A model in a process of its own: it decides the same, and what ends it ends nothing else."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_runtime import engines
+from edge_runtime.contract import Engine, Outputs, Variant, decide
+from edge_runtime.engines import IsolatedSession, Source
+from edge_runtime.engines.compiled import MOST, Compiled
+from edge_runtime.errors import RefusedError
+
+from .models import brightness_onnx, scene, squares_onnx
+
+pytestmark = pytest.mark.component
+
+PATIENCE_S = 30.0
+
+
+def _variant(engine: Engine = "onnxruntime") -> Variant:
+    return Variant("model", engine, "f32", ("cpu",), "m.onnx", {})
+
+
+def _session(model: bytes, engine: Engine = "onnxruntime", kept: Path | None = None) -> Source:
+    return Source(_variant(engine), lambda: {"m.onnx": model}, kept=kept)
+
+
+def _is_gone(process: int) -> bool:
+    """Whether it has ended, waited for or not."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def _same(one: Outputs, other: Outputs) -> bool:
+    return set(one) == set(other) and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_it_decides_bit_for_bit_as_in_this_process(tmp_path: Path) -> None:
+    model = squares_onnx()
+    apart = IsolatedSession(_session(model, "openvino", tmp_path))
+    here = engines.load(_variant("openvino"), {"m.onnx": model}, 1)
+    assert apart.input == here.input
+    for count in (1, 3, 1):
+        batch = np.stack([scene((8 * n, 8), (40, 30)) for n in range(count)])
+        assert _same(apart.run(batch), here.run(batch))
+    again = IsolatedSession(_session(model, "openvino", tmp_path))  # from what was kept
+    assert len(list(tmp_path.glob("*.blob"))) == 2
+    assert _same(again.run(scene((8, 8))[None]), here.run(scene((8, 8))[None]))
+
+
+def test_a_compiled_model_that_is_damaged_is_made_again(tmp_path: Path) -> None:
+    model, batch = squares_onnx(), scene((8, 8))[None]
+    expected = IsolatedSession(_session(model, "openvino", tmp_path)).run(batch)
+    (blob,) = tmp_path.glob("*.blob")
+    data = bytearray(blob.read_bytes())
+    data[-100] ^= 0xFF
+    blob.write_bytes(data)
+    assert _same(IsolatedSession(_session(model, "openvino", tmp_path)).run(batch), expected)
+    assert blob.read_bytes() != bytes(data)
+
+
+def test_only_the_newest_compiled_models_are_kept(tmp_path: Path) -> None:
+    kept = Compiled(tmp_path)
+    for number in range(MOST + 3):
+        kept.put(f"{number}", b"compiled")
+        os.utime(tmp_path / f"{number}.blob", (number, number))
+    assert len(list(tmp_path.iterdir())) == MOST
+    assert kept.get("0") is None
+    assert kept.get(f"{MOST + 2}") == b"compiled"
+
+
+def test_what_is_refused_in_the_worker_is_refused_here_in_one_line() -> None:
+    with pytest.raises(RefusedError, match=r"cannot load m\.onnx"):
+        IsolatedSession(_session(b"not a model"))
+    session = IsolatedSession(_session(squares_onnx()))
+    process = session.process
+    with pytest.raises(RefusedError, match="cannot run the model"):
+        session.run(np.zeros((1, 9, 9, 3), np.uint8))
+    with pytest.raises(RefusedError, match="batch of uint8"):
+        session.run(np.zeros((1, 48, 64, 3), np.float32))
+    assert session.run(scene((8, 8))[None])["scores"].shape == (1, 8)
+    assert session.process == process
+
+
+def test_a_worker_that_dies_costs_nothing_but_time() -> None:
+    session = IsolatedSession(_session(squares_onnx()))
+    before = session.process
+    os.kill(before, signal.SIGKILL)
+    outputs = session.run(scene((8, 8))[None])
+    assert decide("detection", outputs, 0, 0.9).boxes == ((8.0, 8.0, 16.0, 16.0),)
+    assert session.process not in {0, before}
+
+
+def test_what_cannot_be_read_again_is_not_run_again() -> None:
+    read: list[int] = []
+
+    def once() -> Mapping[str, bytes]:
+        read.append(1)
+        if len(read) > 1:
+            raise RefusedError("blocked meanwhile")
+        return {"m.onnx": squares_onnx()}
+
+    session = IsolatedSession(Source(_variant(), once))
+    os.kill(session.process, signal.SIGKILL)
+    with pytest.raises(RefusedError, match="blocked meanwhile"):
+        session.run(scene()[None])
+    assert session.process == 0
+
+
+def test_a_worker_that_hangs_is_ended_and_the_next_request_has_another() -> None:
+    source = Source(_variant(), lambda: {"m.onnx": squares_onnx()}, run_s=1.0)
+    session = IsolatedSession(source)
+    hanging = session.process
+    os.kill(hanging, signal.SIGSTOP)
+    with pytest.raises(RefusedError, match="took longer than 1 s"):
+        session.run(scene()[None])
+    assert _is_gone(hanging)
+    assert session.run(scene()[None])["scores"].shape == (1, 8)
+
+
+def test_a_worker_goes_with_its_session() -> None:
+    session = IsolatedSession(_session(squares_onnx()))
+    process = session.process
+    handles = len(list(Path("/proc/self/fd").iterdir()))
+    del session
+    assert _is_gone(process)
+    assert len(list(Path("/proc/self/fd").iterdir())) == handles - 4
+
+
+def test_a_worker_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import sys, threading\n"
+        "from pathlib import Path\n"
+        "from edge_runtime.contract import Variant\n"
+        "from edge_runtime.engines import IsolatedSession, Source\n"
+        "content = Path(sys.argv[1]).read_bytes()\n"
+        "variant = Variant('m', 'onnxruntime', 'f32', ('cpu',), 'm.onnx', {})\n"
+        "held = []\n"  # loaded by a thread that ends, as a daemon does
+        "source = Source(variant, lambda: {'m.onnx': content})\n"
+        "load = lambda: held.append(IsolatedSession(source))\n"
+        "thread = threading.Thread(target=load)\n"
+        "thread.start()\n"
+        "thread.join()\n"
+        "print(held[0].process, flush=True)\n"
+        "input()\n"
+    )
+    model = tmp_path / "m.onnx"
+    model.write_bytes(squares_onnx())
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(model)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        process = int(parent.stdout.readline())
+        os.kill(process, 0)  # it lives, though the thread that started it has ended
+        os.kill(process, signal.SIGTERM)  # meant for the parent, which drains first
+        os.kill(process, signal.SIGSTOP)  # not even a worker that is stuck stays
+        parent.kill()
+    assert _is_gone(process)
+
+
+def test_threads_may_call_at_once() -> None:
+    session = IsolatedSession(_session(brightness_onnx()))
+    wrong: list[int] = []
+
+    def ask(level: int) -> None:
+        batch = np.full((1, 8, 8, 3), int((level + 0.5) * 25.6), np.uint8)
+        for _ in range(50):
+            found = decide("classification", session.run(batch), 0, 0.0).labels[0]
+            if found != level:
+                wrong.append(found)
+
+    threads = [threading.Thread(target=ask, args=(level,)) for level in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    assert wrong == []
