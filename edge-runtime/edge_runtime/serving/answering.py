@@ -62,6 +62,7 @@ class Preparing:
         picture = _picture(data, loaded, "the body")
 
         def finish(outputs: Outputs) -> Answer:
+            outputs = _checked(outputs, 1)
             document: dict[str, Any] = {
                 **self._about(loaded),
                 "release": loaded.active.slot.release.sha256,
@@ -69,7 +70,7 @@ class Preparing:
                 "height": picture.height,
             }
             if loaded.active.release.task == "embedding":
-                document["embedding"] = _checked(outputs, 1)["embedding"][0].tolist()
+                document["embedding"] = outputs["embedding"][0].tolist()
             else:
                 found = self._decided(picture, loaded, outputs, 0)
                 document["decisions"] = _spelled(found, loaded.active.release.labels)
