@@ -28,8 +28,8 @@ def hasty(host: Host) -> Iterator[Server]:
     """A server with little patience and little room."""
     limits = Limits(
         head_bytes=1024,
-        body_bytes=200_000,
-        held_bytes=250_000,
+        body_bytes=70_000,
+        held_bytes=100_000,
         connections=8,
         head_s=0.2,
         body_s=0.2,
@@ -129,10 +129,8 @@ def test_all_bodies_together_are_bounded(hasty: Server) -> None:
     with connect(hasty.port) as first, connect(hasty.port) as second:
         first.sendall(long)
         second.sendall(long)
-        assert {hear(first).status, hear(second).status} == {
-            408,
-            503,
-        }  # the one that was let in: late
+        # Whichever was let in does not send the rest in time.
+        assert {hear(first).status, hear(second).status} == {408, 503}
     assert ask(hasty.port, INFER).status == 200
 
 
