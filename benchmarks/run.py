@@ -22,6 +22,8 @@ import main_job
 import parity_localise
 import promotion_race
 import publish_scale
+import runtime_overhead
+import runtime_peers
 import snapshot_scale
 import specialise
 import tensorrt_int8
@@ -52,6 +54,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "parity-localise": parity_localise,
     "promotion-race": promotion_race,
     "publish-scale": publish_scale,
+    "runtime-overhead": runtime_overhead,
+    "runtime-peers": runtime_peers,
     "snapshot-scale": snapshot_scale,
     "specialise": specialise,
     "tensorrt-int8": tensorrt_int8,
