@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import simplejpeg
+from numpy.typing import NDArray
 
 from edge_runtime.contract import decide, preprocess
 from edge_runtime.hosting import Host
@@ -75,9 +76,7 @@ def _ways(model: bytes, jpeg: bytes) -> dict[str, Callable[[], object]]:
     return {"bare": bare, "inprocess": inprocess}
 
 
-def _measure(
-    ways: dict[str, Callable[[], object]], rounds: int
-) -> dict[str, "np.ndarray[tuple[int], np.dtype[np.float64]]"]:
+def _measure(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, NDArray[np.float64]]:
     """Milliseconds by way, the median of each round."""
     chance = np.random.default_rng(0)
     names = list(ways)

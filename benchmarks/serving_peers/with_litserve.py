@@ -9,7 +9,7 @@ from fastapi import Request
 from serving_peers.model import Model
 
 
-class Api(litserve.LitAPI):
+class Api(litserve.LitAPI):  # type: ignore[misc]  # not installed where types are checked
     """The class of a picture."""
 
     def setup(self, device: str) -> None:

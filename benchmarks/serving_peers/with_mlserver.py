@@ -10,7 +10,7 @@ from mlserver.handlers import custom_handler
 from serving_peers.model import Model
 
 
-class Classifier(MLModel):
+class Classifier(MLModel):  # type: ignore[misc]  # not installed where types are checked
     """The class of a picture."""
 
     async def load(self) -> bool:
@@ -18,7 +18,7 @@ class Classifier(MLModel):
         self.model = Model(sys.argv[1])
         return True
 
-    @custom_handler(rest_path="/infer")
+    @custom_handler(rest_path="/infer")  # type: ignore[untyped-decorator]  # as above
     async def infer(self, request: Request) -> dict[str, object]:
         """The class."""
         picture = await request.body()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_runtime.contract import Outputs
 from edge_runtime.serving.http1 import AnswerError
 from edge_runtime.serving.oip import Wanted, choose, infer_answer, parse_infer
 
@@ -157,7 +158,7 @@ def test_any_document_is_a_request_or_one_refusal(
 
 
 def test_outputs_go_back_as_they_were_asked_for() -> None:
-    outputs = {"a": np.array([[1.5, 2]], np.float32), "b": np.array([7], np.int64)}
+    outputs: Outputs = {"a": np.array([[1.5, 2]], np.float32), "b": np.array([7], np.int64)}
     answer = infer_answer({"id": "x"}, outputs, [Wanted("b", True), Wanted("a", False)])
     length = int(answer.headers["Inference-Header-Content-Length"])
     assert json.loads(answer.body[:length]) == {

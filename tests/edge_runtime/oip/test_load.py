@@ -156,7 +156,7 @@ def test_stopping_answers_what_has_come_and_takes_no_more() -> None:
     assert (said.status, said.headers["connection"]) == (200, "close")
 
 
-_OUTPUTS = {
+_OUTPUTS: Outputs = {
     "boxes": np.zeros((1, 8, 4), np.float32),
     "scores": np.ones((1, 8), np.float32),
     "labels": np.zeros((1, 8), np.int64),
