@@ -13,7 +13,7 @@ from edge_runtime.serving.batching import largest, sizes_that_pay
 
 @dataclass
 class _Graph:
-    """Takes `fixed_s` a run and `each_s` a picture on its own clock; `drift` is added to batches."""
+    """Takes `fixed_s` a run and `each_s` a picture, on its own clock; `drift` spoils batches."""
 
     fixed_s: float = 0.002
     each_s: float = 0.0
