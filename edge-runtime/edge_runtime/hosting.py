@@ -74,13 +74,20 @@ class Host:
         Raises MissingError, or RefusedError when the session fails.
         """
         loaded = self.get(name)
+        return loaded, self.run_on(loaded, batch)
+
+    def run_on(self, loaded: Loaded, batch: UInt8) -> Outputs:
+        """The same on what `get` gave: for a batch that was made to its input specification.
+
+        Raises RefusedError when the session fails.
+        """
         try:
             outputs = loaded.session.run(batch)
         except EdgeRuntimeError as error:
             self._tell(loaded, batch, error)
             raise
         self._tell(loaded, batch, outputs)
-        return loaded, outputs
+        return outputs
 
     def _tell(self, loaded: Loaded, batch: UInt8, result: Outputs | EdgeRuntimeError) -> None:
         for tap in self._taps:

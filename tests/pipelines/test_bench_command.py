@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.bench.access import Access
+from edge_runtime.access import Access
 from edge_runtime.bench.server import BenchServer
 from edgefactory.pipelines import main
 

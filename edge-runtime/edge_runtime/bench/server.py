@@ -29,7 +29,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edge_runtime import __version__
-from edge_runtime.bench.access import Access
+from edge_runtime.access import Access
 from edge_runtime.bench.levels import KEPT, usual
 from edge_runtime.bench.measuring import Plan, Subject, measure_one
 from edge_runtime.contract import Engine, Precision, encode

@@ -91,7 +91,7 @@ def _lines(name: str, result: "BenchResult") -> list[str]:
 
 
 def _listen(options: argparse.Namespace, console: Console) -> None:
-    from edge_runtime.bench.access import access
+    from edge_runtime.access import access
     from edge_runtime.bench.server import BenchServer
     from edge_runtime.errors import InputError
 

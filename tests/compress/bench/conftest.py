@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edge_runtime.access import Access
 from edge_runtime.bench import Plan
-from edge_runtime.bench.access import Access
 from edge_runtime.bench.server import BenchServer
 from edge_runtime.contract import BenchResult, Engine, Host, Precision, digest, read
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.bench.access import access
+from edge_runtime.access import access
 from edge_runtime.bench.server import BenchServer
 from edge_runtime.contract import digest
 from edgefactory.compress.bench import DeviceBench
 from edgefactory.datasets.errors import InputError, MissingError
 
-from ...edge_runtime.bench.certificates import self_signed
+from ...edge_runtime.certificates import self_signed
 from .conftest import GOLDEN, KNOCK
 
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.access import Access, access
 from edge_runtime.bench import Plan, child, server
-from edge_runtime.bench.access import Access, access
 from edge_runtime.bench.server import BenchServer
 from edge_runtime.contract import BenchResult, Host, decode, digest
 from edge_runtime.errors import InputError
 
+from ..certificates import self_signed
 from ..models import squares_onnx
-from .certificates import self_signed
 from .graphs import endless_onnx, external_onnx
 
 pytestmark = pytest.mark.component

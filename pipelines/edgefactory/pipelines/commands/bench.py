@@ -108,7 +108,7 @@ def _here(
 def _device(args: Namespace) -> "DeviceBench":
     from pathlib import Path
 
-    from edge_runtime.bench.access import read_token
+    from edge_runtime.access import read_token
     from edgefactory.compress.bench import DeviceBench
 
     return DeviceBench(args.device, read_token(Path(args.token_file)), args.seconds)

@@ -190,7 +190,7 @@ def _several(text: str | None, known: "tuple[T, ...]", option: str) -> "tuple[T,
 
 
 def _stopwatch(args: Namespace) -> "Here | There":
-    from edge_runtime.bench.access import read_token
+    from edge_runtime.access import read_token
     from edgefactory.compress.bench import DeviceBench
     from edgefactory.compress.choosing import Here, There
     from edgefactory.datasets.errors import InputError

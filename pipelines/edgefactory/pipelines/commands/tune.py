@@ -166,7 +166,7 @@ def _benches(args: Namespace) -> "tuple[Bench, Bench]":
     """What measures candidates, and what measures the winner again, for longer."""
     from pathlib import Path
 
-    from edge_runtime.bench.access import read_token
+    from edge_runtime.access import read_token
     from edgefactory.compress.bench import DeviceBench, LocalBench
     from edgefactory.datasets.errors import InputError
 

@@ -1,4 +1,4 @@
-"""Where the endpoint listens and whom it answers: loopback without TLS, further only with it."""
+"""Where a server listens and whom it answers: loopback without TLS, further only with it."""
 
 import hmac
 import ipaddress
@@ -31,21 +31,22 @@ class Access:
 
 def access(listen: str, token_file: Path, cert: Path | None, key: Path | None) -> Access:
     """What the options say. Raises InputError, or MissingError for a file that is not there."""
-    host, port = _address(listen)
+    host, port = parse_address(listen)
     token = read_token(token_file)
     if (cert is None) != (key is None):
         raise InputError("--tls-cert and --tls-key belong together; give both")
     if cert is None or key is None:
-        if not _is_loopback(host):
+        if not is_loopback(host):
             raise InputError(
                 f"{host} can be reached from other machines; give --tls-cert and --tls-key, or "
                 "listen on 127.0.0.1"
             )
         return Access(host, port, token)
-    return Access(host, port, token, _tls(cert, key))
+    return Access(host, port, token, tls_context(cert, key))
 
 
-def _address(text: str) -> tuple[str, int]:
+def parse_address(text: str) -> tuple[str, int]:
+    """HOST:PORT or [HOST]:PORT. Raises InputError."""
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not host or not (port.isascii() and port.isdigit() and int(port) < 65536):
@@ -53,7 +54,8 @@ def _address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """True when `host` can be reached from this machine only. Raises InputError."""
     try:
         found = socket.getaddrinfo(host, None)
     except OSError as error:
@@ -77,7 +79,8 @@ def read_token(path: Path) -> str:
     return token
 
 
-def _tls(cert: Path, key: Path) -> ssl.SSLContext:
+def tls_context(cert: Path, key: Path) -> ssl.SSLContext:
+    """What a server speaks TLS with. Raises InputError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(cert, key, password="")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.bench.access import Access, access
+from edge_runtime.access import Access, access
 from edge_runtime.errors import InputError, MissingError
 
 from .certificates import self_signed

@@ -1,0 +1,293 @@
+"""Under load and in trouble: bounded, in time, and always with an answer."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from edge_runtime.contract import InputSpec, Outputs
+from edge_runtime.engines import InputTensor, Session, UInt8
+from edge_runtime.errors import InputError
+from edge_runtime.hosting import Host, Loaded
+from edge_runtime.serving import Limits, Server, ServingSettings, batching, listen_on
+
+from ..certificates import self_signed
+from ..models import build, png, scene
+from .loading import ask, connect, get, hear, loaded, post
+
+pytestmark = pytest.mark.component
+
+INFER = post("/v2/models/squares/infer", png(scene((8, 8))), "Content-Type: image/png")
+
+
+@dataclass
+class _Gate:
+    """A session that waits within each request until it is let go, and notes its batches."""
+
+    session: Session
+    entered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    go: threading.Event = field(default_factory=threading.Event)
+    batches: list[int] = field(default_factory=list)
+
+    @property
+    def input(self) -> InputTensor:
+        return self.session.input
+
+    def run(self, batch: UInt8) -> Outputs:
+        self.batches.append(len(batch))
+        self.entered.release()
+        assert self.go.wait(30)
+        return self.session.run(batch)
+
+
+@dataclass
+class _Broken:
+    """A session whose outputs are `outputs`, or which fails by a defect without any."""
+
+    outputs: Outputs | None = None
+
+    @property
+    def input(self) -> InputTensor:
+        return InputTensor("uint8", (1, 48, 64, 3))
+
+    def run(self, batch: UInt8) -> Outputs:
+        if self.outputs is None:
+            raise ZeroDivisionError("a defect of the engine's binding")
+        return self.outputs
+
+
+@contextmanager
+def _serving(
+    session: Session | None, limits: Limits | None = None, workers: int = 1
+) -> Iterator[Server]:
+    host = Host()
+    host.put("squares", _squares(session))
+    settings = ServingSettings(listen_on("127.0.0.1:0"), workers=1, limits=limits or Limits())
+    server = Server(host, settings)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop(5)
+
+
+def _squares(session: Session | None = None) -> Loaded:
+    return loaded(build(1), session)
+
+
+def _gate() -> _Gate:
+    return _Gate(_FixedBatch(_squares().session))
+
+
+@dataclass
+class _FixedBatch:
+    """Hides that the graph takes any number: nothing is tried at warm-up."""
+
+    session: Session
+
+    @property
+    def input(self) -> InputTensor:
+        return InputTensor("uint8", (1, 48, 64, 3))
+
+    def run(self, batch: UInt8) -> Outputs:
+        return self.session.run(batch)
+
+
+def test_what_waits_is_bounded() -> None:
+    gate = _gate()
+    with _serving(gate, Limits(waiting=2)) as server, connect(server.port) as first:
+        first.sendall(INFER)
+        assert gate.entered.acquire(timeout=30)
+        with connect(server.port) as second, connect(server.port) as third:
+            for client in (second, third):
+                client.sendall(INFER)
+            while b"queue_requests 2" not in ask(server.port, get("/metrics")).body:
+                pass
+            said = ask(server.port, INFER)
+            assert said.status == 429
+            assert said.headers["retry-after"] == "1"
+            assert ask(server.port, get("/v2/health/live")).status == 200
+            gate.go.set()
+            assert [hear(client).status for client in (first, second, third)] == [200] * 3
+
+
+def test_who_asked_for_an_answer_in_time_is_told_when_there_is_none() -> None:
+    gate = _gate()
+    with _serving(gate) as server:
+        late = INFER.replace(b"Host:", b"X-Timeout-Ms: 50\r\nHost:")
+        with connect(server.port) as client:
+            client.sendall(late)
+            assert gate.entered.acquire(timeout=30)
+            assert hear(client).status == 504
+            client.sendall(late)  # the connection is still good; this one is never begun
+            assert hear(client).status == 504
+        gate.go.set()
+        assert ask(server.port, INFER).status == 200
+        assert gate.batches == [1, 1]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "9" * 30])
+def test_a_deadline_is_a_number(server: Server, text: str) -> None:
+    request = INFER.replace(b"Host:", b"X-Timeout-Ms: " + text.encode() + b"\r\nHost:")
+    assert ask(server.port, request).status == 400
+
+
+def test_stopping_answers_what_has_come_and_takes_no_more() -> None:
+    gate = _gate()
+    with _serving(gate) as server, connect(server.port) as busy, connect(server.port) as other:
+        other.sendall(get("/v2/health/ready"))
+        assert hear(other).status == 200
+        busy.sendall(INFER)
+        assert gate.entered.acquire(timeout=30)
+        stopping = threading.Thread(target=server.stop, args=(30,))
+        stopping.start()
+        assert other.recv(10) == b""  # the idle one is closed
+        with pytest.raises(ConnectionRefusedError):
+            connect(server.port)
+        gate.go.set()
+        said = hear(busy)
+        stopping.join(30)
+    assert (said.status, said.headers["connection"]) == (200, "close")
+
+
+_OUTPUTS: Outputs = {
+    "boxes": np.zeros((1, 8, 4), np.float32),
+    "scores": np.ones((1, 8), np.float32),
+    "labels": np.zeros((1, 8), np.int64),
+}
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        {**_OUTPUTS, "scores": np.full((1, 8), np.nan, np.float32)},
+        {**_OUTPUTS, "boxes": np.zeros((1, 7, 4), np.float32)},
+        {**_OUTPUTS, "labels": np.zeros((2, 8), np.int64)},
+        {"probabilities": np.ones((1, 3), np.float32)},
+        {},
+    ],
+)
+def test_outputs_that_are_none_are_the_servers_fault(outputs: Outputs) -> None:
+    with _serving(_Broken(outputs)) as server:
+        said = ask(server.port, INFER)
+    assert said.status == 500
+    assert said.json["error"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_after_a_defect_the_next_request_finds_a_worker() -> None:
+    with _serving(_Broken()) as server:
+        for _ in range(3):
+            said = ask(server.port, INFER)
+            assert said.status == 500
+            assert "ZeroDivision" not in said.body.decode()
+
+
+def test_requests_that_wait_together_run_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = _squares().session
+    gate = _Gate(session)
+    monkeypatch.setattr("edge_runtime.serving.pool.sizes_that_pay", lambda _: (2, 4))
+    pictures = [png(scene((8 * i, 5 * i))) for i in range(6)]
+    requests = [
+        post("/v2/models/squares/infer", data, "Content-Type: image/png") for data in pictures
+    ]
+    bad = post("/v2/models/squares/infer", b"none", "Content-Type: image/png")
+    with _serving(gate) as server, ThreadPoolExecutor(8) as clients:
+        first = clients.submit(ask, server.port, INFER)
+        assert gate.entered.acquire(timeout=30)
+        waiting = []
+        for number, request in enumerate([*requests[:4], bad, *requests[4:]], start=1):
+            waiting.append(clients.submit(ask, server.port, request))
+            while (
+                f"queue_requests {number}\n" not in ask(server.port, get("/metrics")).body.decode()
+            ):
+                pass
+        gate.go.set()
+        said = [future.result(30) for future in waiting]
+        assert first.result(30).status == 200
+    assert gate.batches == [1, 4, 1, 1]  # the bad one was of a batch of two
+    assert said.pop(4).status == 400
+    for i, answer in enumerate(said):
+        boxes = [decision["box"] for decision in answer.json["decisions"]]
+        assert boxes == [[8 * i, 5 * i, 8 * i + 8, 5 * i + 8]]
+
+
+def test_a_model_that_is_replaced_is_asked_with_its_own_input() -> None:
+    """Each request is prepared and decided by one release, however often it changes."""
+    small = build(2)
+    spec = InputSpec(32, 24)
+    release = msgspec.structs.replace(small.release, input=spec)
+    first, second = _squares(), loaded(replace(small, release=release), _Scaled())
+    host = Host()
+    host.put("squares", first)
+    server = Server(host, ServingSettings(listen_on("127.0.0.1:0"), workers=2))
+    server.start()
+    found: set[tuple[str, int]] = set()
+    with ThreadPoolExecutor(2) as clients:
+        for turn in range(40):
+            asked = [clients.submit(ask, server.port, INFER) for _ in range(4)]
+            host.put("squares", second if turn % 2 else first)
+            for future in asked:
+                said = future.result(30)
+                assert said.status == 200
+                found.add((said.json["model_version"], len(said.json["decisions"])))
+    server.stop(5)
+    assert found == {("1.0.0", 1), ("2.0.0", 0)}
+
+
+class _Scaled:
+    """Takes 24 × 32 only, and finds nothing."""
+
+    input = InputTensor("uint8", (1, 24, 32, 3))
+
+    def run(self, batch: UInt8) -> Outputs:
+        assert batch.shape == (1, 24, 32, 3)
+        return {**_OUTPUTS, "scores": np.zeros((1, 8), np.float32)}
+
+
+def test_beyond_loopback_a_token_and_tls_are_demanded(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("a-token-of-some-length")
+    with pytest.raises(InputError, match="give a token file, a TLS certificate"):
+        listen_on("0.0.0.0:8000")
+    with pytest.raises(InputError, match="give a token file, a TLS certificate"):
+        listen_on("0.0.0.0:8000", token)
+    with pytest.raises(InputError, match="belong together"):
+        listen_on("127.0.0.1:8000", token, token)
+
+
+def test_with_a_token_and_tls(tmp_path: Path) -> None:
+    import ssl
+
+    token = tmp_path / "token"
+    token.write_text("a-token-of-some-length")
+    cert, key = self_signed(tmp_path)
+    host = Host()
+    host.put("squares", _squares())
+    server = Server(host, ServingSettings(listen_on("127.0.0.1:0", token, cert, key)))
+    server.start()
+    context = ssl.create_default_context(cafile=cert)
+    try:
+        for given, status in (("", 401), ("Bearer a-token-of-some-lengtH", 401)):
+            with context.wrap_socket(connect(server.port), server_hostname="localhost") as client:
+                client.sendall(get("/v2/health/live", f"Authorization: {given}"))
+                assert hear(client).status == status
+        with context.wrap_socket(connect(server.port), server_hostname="localhost") as client:
+            for _ in range(2):
+                request = INFER.replace(
+                    b"Host:", b"Authorization: Bearer a-token-of-some-length\r\nHost:"
+                )
+                client.sendall(request)
+                assert hear(client).status == 200
+    finally:
+        server.stop(5)
+
+
+def test_the_small_detector_is_tried_for_batches() -> None:
+    assert set(batching.sizes_that_pay(_squares().session)) <= {2, 4, 8}
