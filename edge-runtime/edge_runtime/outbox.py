@@ -1,6 +1,7 @@
 """What a site reports after each update: signed, counted, kept in its folder until fetched."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from edge_runtime import durable, engines
@@ -84,8 +85,12 @@ def _health(state: State, model: str) -> Literal["ok", "failing"]:
     return "ok" if whole and engines.unavailable(variant.engine) is None else "failing"
 
 
-def _drop_oldest(state: State) -> None:
+def by_counter(state: State) -> list[Path]:
+    """The reports in the outbox, the oldest first. Raises StorageError."""
     with durable.storage(state.outbox):
-        names = sorted(state.outbox.glob(f"*{SUFFIX}"), key=lambda path: path.name[-24:])
-        for path in names[:-MOST_KEPT]:
-            path.unlink()
+        return sorted(state.outbox.glob(f"*{SUFFIX}"), key=lambda path: path.name[-24:])
+
+
+def _drop_oldest(state: State) -> None:
+    for path in by_counter(state)[:-MOST_KEPT]:
+        durable.remove(path)

@@ -20,6 +20,7 @@ from edge_runtime.contract import (
     Release,
     Rollout,
     Variant,
+    decode,
     offered,
     takes_part,
 )
@@ -34,9 +35,11 @@ from edge_runtime.errors import (
 )
 from edge_runtime.hardware import hardware_classes
 from edge_runtime.outbox import Heard, write_report
+from edge_runtime.rebuilding import mend_journal
 from edge_runtime.running import Progress
 from edge_runtime.state import Site, State
 from edge_runtime.store import Journal, ModelSlots, Slot, load_journal, save_journal
+from edge_runtime.store.quota import make_room
 from edge_runtime.store.slots import failed, flip, leave
 from edge_runtime.trust import Http, Origin, fetch_blob, fetch_by_patch, highwater, stick
 
@@ -112,6 +115,7 @@ def _update(
     site = state.site()
     with state.lock():
         state.contents.prepare()
+        mend_journal(state, site, now(), wish.threads)
         if origin.group is not None:
             # It would hide a stick of the same versions that lives longer; the marks are enough.
             shutil.rmtree(origin.cache, ignore_errors=True)
@@ -169,8 +173,13 @@ class _Updating:
         self._patches: Callable[[], tuple[Patch, ...]] = tuple
 
     def run(self) -> Update:
-        rollout, release, ref = self._verified()
+        try:
+            rollout, release, ref = self._verified()
+        except RefusedError:
+            self._restore()
+            raise
         if release is None or ref is None:
+            self._restore()
             return Update(
                 model=self._wish.model,
                 outcome="paused" if self._paused(rollout) else "not-in-rollout",
@@ -249,6 +258,17 @@ class _Updating:
             self._progress(0, 4, "leaving what is blocked")
             save_journal(self._state.journal, journal.with_model(model, left))
 
+    def _restore(self) -> None:
+        """Fetch what the active release lacks: it stays, and it, or some of it, was damaged."""
+        slot = load_journal(self._state.journal).of(self._wish.model).active
+        if slot is None:
+            return
+        try:
+            release = decode(self._contents.read(slot.release), Release, "the active release")
+            self._fetch(release, slot.release, [release.variant(slot.variant)])
+        except EdgeRuntimeError as error:
+            log.warning("what is active is damaged, and could not be mended: %s", error)
+
     def _check_floor(self, catalogue: "Catalogue", rollout: Rollout) -> None:
         """Raise TrustError unless the floor stands on a release that was signed.
 
@@ -286,7 +306,7 @@ class _Updating:
         if not usable:
             raise _NoneLeftError(_none_left(release, unfit), unfit)
         self._progress(1, 4, f"fetching {release.name} {release.version}")
-        self._fetch(release, usable)
+        self._fetch(release, ref, usable)
         self._progress(2, 4, "self-test on this box")
         proven, failing = proof.prove(release, usable, self._contents, self._wish.threads)
         refused = {**unfit, **failing}
@@ -303,15 +323,18 @@ class _Updating:
             ms=round(proven[0].milliseconds, 4),
         )
         slots = flip(journal.of(model), slot, refused)
+        self._contents.settle()
         save_journal(self._state.journal, journal.with_model(model, slots))
         self._progress(4, 4, f"active: {best.name}")
         measured = {p.variant.name: round(p.milliseconds, 4) for p in proven}
         return self._result("activated", ref, slots, measured)
 
-    def _fetch(self, release: Release, usable: list[Variant]) -> None:
+    def _fetch(self, release: Release, itself: FileRef, usable: list[Variant]) -> None:
         wanted = {case.picture.sha256: case.picture for case in release.golden.cases}
         for variant in usable:
             wanted |= {ref.sha256: ref for ref in variant.files.values()}
+        journal = load_journal(self._state.journal)
+        make_room(self._contents, journal, [itself, *wanted.values()], self._site.quota)
         missing = [ref for ref in wanted.values() if not self._contents.holds(ref)]
         patches = self._patches() if missing else ()
         source, blobs = self._origin.source, self._origin.blobs
