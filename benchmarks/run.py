@@ -14,7 +14,9 @@ from typing import Protocol
 import auto_label_throughput
 import compress_speed
 import compress_vs_nncf
+import crash_points
 import data_check
+import fuzz
 import gate_errors
 import label_bound
 import label_next
@@ -44,7 +46,9 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "auto-label-throughput": auto_label_throughput,
     "compress-speed": compress_speed,
     "compress-vs-nncf": compress_vs_nncf,
+    "crash-points": crash_points,
     "data-check": data_check,
+    "fuzz": fuzz,
     "gate-errors": gate_errors,
     "label-bound": label_bound,
     "label-next": label_next,

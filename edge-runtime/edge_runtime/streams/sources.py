@@ -1,6 +1,5 @@
 """Where pictures come from: a video file from a frame on, or a folder of pictures."""
 
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import simplejpeg
-from PIL import Image, UnidentifiedImageError
 
 from edge_runtime import durable
 from edge_runtime.errors import InputError, MissingError
+from edge_runtime.pictures import decode_picture
 
 if TYPE_CHECKING:
     import av.container
@@ -118,15 +116,7 @@ def pictures_in(folder: Path) -> list[Path]:
 
 def read_picture(path: Path) -> UInt8:
     """The picture at `path` as uint8 [H,W,3] RGB. Raises InputError when it is not one."""
-    data = durable.read(path, MAX_PICTURE_BYTES, "a picture")
-    try:
-        if simplejpeg.is_jpeg(data):
-            decoded: UInt8 = simplejpeg.decode_jpeg(data, colorspace="RGB")
-            return decoded
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (ValueError, UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} is not a picture that can be read: {_line(error)}") from error
+    return decode_picture(durable.read(path, MAX_PICTURE_BYTES, "a picture"), str(path))
 
 
 def folder_stream(folder: Path, name: str, first: int, count: int | None, fps: float) -> Stream:
