@@ -1,10 +1,15 @@
-"""Files that survive a power cut: written beside, synced, renamed, and the folder synced."""
+"""Files that survive a power cut: written beside, synced, renamed, and the folder synced.
+
+Whatever changes a file of the state goes through `disk`, which is `os`: a test puts another in its
+place, counts the operations, and fails or dies at any of them.
+"""
 
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 from edge_runtime.errors import MissingError, StorageError
 
@@ -18,6 +23,34 @@ _REASONS = {
 }
 
 
+class Disk(Protocol):
+    """The operations by which files change; each as the function of that name in `os`."""
+
+    def open(self, path: Path, flags: int, mode: int = 0o777) -> int:
+        """Open a file or folder."""
+
+    def write(self, fd: int, data: bytes | memoryview, /) -> int:
+        """Write some of `data`; how much."""
+
+    def fsync(self, fd: int) -> None:
+        """Make what was written durable; of a folder, its entries."""
+
+    def close(self, fd: int) -> None:
+        """Close a file or folder."""
+
+    def replace(self, src: Path, dst: Path) -> None:
+        """Rename over what is there."""
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file."""
+
+    def mkdir(self, path: Path, mode: int = 0o777) -> None:
+        """Make a folder."""
+
+
+disk: Disk = os
+
+
 @contextlib.contextmanager
 def storage(path: Path) -> Iterator[None]:
     """Within this context an OSError becomes a StorageError that names `path` and says why."""
@@ -29,19 +62,18 @@ def storage(path: Path) -> Iterator[None]:
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder `path` and its parents. Raises StorageError."""
-    with storage(path):
-        path.mkdir(parents=True, exist_ok=True)
+    """Make the folder `path` and its parents, durably. Raises StorageError."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    with storage(path), contextlib.suppress(FileExistsError):
+        disk.mkdir(path)
+    sync_folder(path.parent)
 
 
 def sync_folder(path: Path) -> None:
     """Make renames in the folder `path` durable. Raises StorageError."""
-    with storage(path):
-        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    _sync(path, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def write(path: Path, data: bytes, mode: int = 0o644) -> None:
@@ -52,16 +84,52 @@ def write(path: Path, data: bytes, mode: int = 0o644) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     with storage(path):
         try:
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
+            handle = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+            try:
+                _write_all(handle, data)
+                disk.fsync(handle)
+            finally:
+                disk.close(handle)
+            disk.replace(temporary, path)
         except OSError:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                disk.unlink(temporary)
             raise
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def gathering(path: Path, go_on: bool) -> Iterator[Callable[[bytes], None]]:
+    """A file that grows by whatever the function is called with, after its bytes when `go_on`.
+
+    What was written is there when this process dies, but durable only once it was settled. Raises
+    StorageError.
+    """
+    start = os.O_APPEND if go_on else os.O_TRUNC
+    with storage(path):
+        handle = disk.open(path, os.O_WRONLY | os.O_CREAT | start, 0o644)
+        try:
+            yield lambda data: _write_all(handle, data)
+        finally:
+            disk.close(handle)
+
+
+def settle(path: Path, final: Path) -> None:
+    """Make the file at `path` durable, then its place at `final`. Raises StorageError.
+
+    It is synced here, whoever wrote it: that may have been a process that was killed before it
+    could.
+    """
+    _sync(path, os.O_RDONLY)
+    with storage(final):
+        disk.replace(path, final)
+    sync_folder(final.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove the file at `path`, if it is there. Raises StorageError."""
+    with storage(path), contextlib.suppress(FileNotFoundError):
+        disk.unlink(path)
 
 
 def read(path: Path, limit: int, what: str) -> bytes:
@@ -79,3 +147,18 @@ def read(path: Path, limit: int, what: str) -> bytes:
     if len(data) > limit:
         raise StorageError(f"{path} is longer than {limit} bytes; expected {what}")
     return data
+
+
+def _sync(path: Path, flags: int) -> None:
+    with storage(path):
+        handle = disk.open(path, flags)
+        try:
+            disk.fsync(handle)
+        finally:
+            disk.close(handle)
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[disk.write(handle, rest) :]

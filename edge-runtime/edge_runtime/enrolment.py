@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from msgspec import UNSET
+
 from edge_runtime import durable
 from edge_runtime.contract import Device, decode, digest, encode
 from edge_runtime.contract.sealing import public_hex
@@ -16,12 +18,14 @@ from edge_runtime.trust import Http, Marks, RoleMark, highwater
 
 @dataclass(frozen=True)
 class Enrolment:
-    """What a site is told once. `root` are root metadata bytes, got by file or by fingerprint."""
+    """What a site is told once. `root` are root metadata bytes, got by file or by fingerprint;
+    `quota` is the most bytes that the state may take on disk (None: the default)."""
 
     url: str
     site: str
     region: str
     root: bytes
+    quota: int | None = None
 
 
 def root_by_fingerprint(url: str, fingerprint: str, http: Http) -> bytes:
@@ -63,6 +67,7 @@ def enroll(state: State, enrolment: Enrolment) -> Site:
             url=enrolment.url.rstrip("/"),
             root_sha256=digest(enrolment.root),
             device_key=public_hex(ensure_device_key(state)),
+            quota_bytes=UNSET if enrolment.quota is None else enrolment.quota,
         )
         try:
             site = decode(encode(site), Site, "the enrolment")  # the contract's bounds hold

@@ -1,6 +1,7 @@
 """What a site reports of each update, and of what became of it: signed, counted, kept until
 fetched."""
 
+from pathlib import Path
 from typing import Literal
 
 from edge_runtime import durable, engines
@@ -76,8 +77,12 @@ def _health(state: State, model: str) -> Literal["ok", "failing"]:
     return "ok" if whole and engines.unavailable(variant.engine) is None else "failing"
 
 
-def _drop_oldest(state: State) -> None:
+def by_counter(state: State) -> list[Path]:
+    """The reports in the outbox, the oldest first. Raises StorageError."""
     with durable.storage(state.outbox):
-        names = sorted(state.outbox.glob(f"*{SUFFIX}"), key=lambda path: path.name[-24:])
-        for path in names[:-MOST_KEPT]:
-            path.unlink()
+        return sorted(state.outbox.glob(f"*{SUFFIX}"), key=lambda path: path.name[-24:])
+
+
+def _drop_oldest(state: State) -> None:
+    for path in by_counter(state)[:-MOST_KEPT]:
+        durable.remove(path)

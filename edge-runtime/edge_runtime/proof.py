@@ -4,15 +4,13 @@ A release carries pictures and what each variant decided about them where it was
 every candidate decides again, on this hardware; those that agree are timed, the fastest runs.
 """
 
-import io
+import contextlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
-import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from edge_runtime import __version__, engines
 from edge_runtime.building import ENGINE_FILE, Device, kept_engine, note_golden
@@ -28,6 +26,7 @@ from edge_runtime.contract import (
 )
 from edge_runtime.engines import Session, UInt8, cuda
 from edge_runtime.errors import EdgeRuntimeError, InputError, MissingError, RefusedError
+from edge_runtime.pictures import decode_png
 from edge_runtime.store import Contents
 
 MEASURE_S = 0.1  # time spent on timing one candidate, at most one run longer
@@ -77,13 +76,22 @@ def open_variant(variant: Variant, contents: Contents, threads: int) -> Session:
     """Load `variant` from the very bytes whose digests were just verified.
 
     A variant that comes as a recipe is built here first, once. Raises MissingError, StorageError
-    (damaged on disk) or RefusedError (does not build or load).
+    (damaged on disk) or RefusedError (does not build or load, or not in this box's memory).
     """
-    files = {name: contents.read(ref) for name, ref in variant.files.items()}
-    if RECIPE_FILE in files:
-        files = {ENGINE_FILE: _built(variant, files, contents)}
-        variant = msgspec.structs.replace(variant, main=ENGINE_FILE)
-    return engines.load(variant, files, threads)
+    with _memory(variant):
+        files = {name: contents.read(ref) for name, ref in variant.files.items()}
+        if RECIPE_FILE in files:
+            files = {ENGINE_FILE: _built(variant, files, contents)}
+            variant = msgspec.structs.replace(variant, main=ENGINE_FILE)
+        return engines.load(variant, files, threads)
+
+
+@contextlib.contextmanager
+def _memory(variant: Variant) -> Iterator[None]:
+    try:
+        yield
+    except MemoryError as error:
+        raise RefusedError(f"{variant.name} needs more memory than this box gives it") from error
 
 
 def _built(variant: Variant, files: Mapping[str, bytes], contents: Contents) -> bytes:
@@ -111,16 +119,13 @@ def attest(release: Release, variant: Variant, contents: Contents, difference: s
 def golden_pictures(release: Release, contents: Contents) -> list[UInt8]:
     """The pictures of the self-test, uint8 [h,w,3]. Raises RefusedError when one is not usable."""
     size = (release.input.width, release.input.height)
-    pictures = []
-    for case in release.golden.cases:
-        try:
-            with Image.open(io.BytesIO(contents.read(case.picture)), formats=["PNG"]) as picture:
-                if picture.size != size:
-                    raise RefusedError(f"a golden picture is {picture.size}; expected {size}")
-                pictures.append(np.asarray(picture.convert("RGB")))
-        except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-            raise RefusedError(f"a golden picture cannot be read: {error}") from error
-    return pictures
+    try:
+        return [
+            decode_png(contents.read(case.picture), "a golden picture", size)
+            for case in release.golden.cases
+        ]
+    except InputError as error:
+        raise RefusedError(str(error)) from error
 
 
 def self_test(
@@ -138,7 +143,8 @@ def self_test(
         if expected is None:
             raise RefusedError(f"golden case {number} does not say what {variant.name} decides")
         threshold = release.operating_point.score_threshold
-        outputs = session.run(picture[None])
+        with _memory(variant):
+            outputs = session.run(picture[None])
         try:
             found = decide(release.task, outputs, 0, _low(threshold, tolerance))
         except EdgeRuntimeError as error:

@@ -7,15 +7,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from edge_runtime import durable
 from edge_runtime.contract import decode
 from edge_runtime.contract.events import SiteId
 from edge_runtime.errors import BusyError, ContractError, MissingError, StorageError
 from edge_runtime.store import Contents
+from edge_runtime.store.quota import DEFAULT_BYTES
 
 MAX_SITE_BYTES = 64 * 1024
 MAX_ROOT_BYTES = 512_000
@@ -23,7 +24,10 @@ PATIENCE_S = 1.0
 
 
 class Site(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who this box is and where its releases are published. `root_sha256` is its trust anchor."""
+    """Who this box is and where its releases are published. `root_sha256` is its trust anchor.
+
+    `quota_bytes` is what the state may take on disk; UNSET: the default.
+    """
 
     schema: Literal["site/1"]
     site: SiteId
@@ -31,6 +35,12 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True):
     url: str
     root_sha256: str
     device_key: str
+    quota_bytes: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+
+    @property
+    def quota(self) -> int:
+        """The most bytes that the state may take on disk."""
+        return self.quota_bytes or DEFAULT_BYTES
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,7 @@ class State:
 
     @property
     def journal(self) -> Path:
-        """The slots of every model."""
+        """The slots of every model: what `load_journal` reads, in two copies beside this name."""
         return self.folder / "slots.json"
 
     @property
@@ -136,8 +146,9 @@ class State:
             if not _locked(handle, patience):
                 owner = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
                 raise BusyError(f"{self.folder} {busy.format(owner)}")
-            os.ftruncate(handle, 0)
-            os.write(handle, str(os.getpid()).encode())
+            with contextlib.suppress(OSError):  # a full disk: the name of the holder is a courtesy
+                os.ftruncate(handle, 0)
+                os.write(handle, str(os.getpid()).encode())
             yield
         finally:
             os.close(handle)

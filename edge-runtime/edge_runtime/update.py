@@ -23,6 +23,7 @@ from edge_runtime.contract import (
     Release,
     Rollout,
     Variant,
+    decode,
     offered,
     takes_part,
 )
@@ -37,9 +38,11 @@ from edge_runtime.errors import (
 )
 from edge_runtime.hardware import hardware_classes
 from edge_runtime.outbox import write_report
+from edge_runtime.rebuilding import mend_journal
 from edge_runtime.running import Progress
 from edge_runtime.state import Site, State
 from edge_runtime.store import Barred, Heard, ModelSlots, Slot, load_journal, save_journal
+from edge_runtime.store.quota import make_room
 from edge_runtime.store.slots import (
     bar,
     drop_trial,
@@ -138,6 +141,7 @@ def _update(
     site = state.site()
     with state.lock():
         state.contents.prepare()
+        mend_journal(state, site, now(), wish.threads)
         if origin.group is not None:
             # It would hide a stick of the same versions that lives longer; the marks are enough.
             shutil.rmtree(origin.cache, ignore_errors=True)
@@ -199,9 +203,14 @@ class _Updating:
         self._patches: Callable[[], tuple[Patch, ...]] = tuple
 
     def run(self) -> Update:
-        rollout, release, ref = self._verified()
+        try:
+            rollout, release, ref = self._verified()
+        except RefusedError:
+            self._restore()
+            raise
         if release is None or ref is None:
             self._nobody_asks()
+            self._restore()
             return Update(
                 model=self._wish.model,
                 outcome="paused" if self._paused(rollout) else "not-in-rollout",
@@ -307,6 +316,17 @@ class _Updating:
             self._progress(0, 4, "leaving what is blocked")
             save_journal(self._state.journal, journal.with_model(model, left))
 
+    def _restore(self) -> None:
+        """Fetch what the active release lacks: it stays, and it, or some of it, was damaged."""
+        slot = load_journal(self._state.journal).of(self._wish.model).active
+        if slot is None:
+            return
+        try:
+            release = decode(self._contents.read(slot.release), Release, "the active release")
+            self._fetch(release, slot.release, [release.variant(slot.variant)])
+        except EdgeRuntimeError as error:
+            log.warning("what is active is damaged, and could not be mended: %s", error)
+
     def _check_floor(self, catalogue: "Catalogue", rollout: Rollout) -> None:
         """Raise TrustError unless the floor stands on a release that was signed.
 
@@ -343,7 +363,7 @@ class _Updating:
         if not usable:
             raise _NoneLeftError(_none_left(release, unfit), unfit, tried=False)
         self._progress(1, 4, f"fetching {release.name} {release.version}")
-        self._fetch(release, usable)
+        self._fetch(release, ref, usable)
         self._progress(2, 4, "self-test on this box")
         if self._wish.trial:
             slots = self._count_try(slots, release, ref)
@@ -359,6 +379,7 @@ class _Updating:
             since=round(self._now(), 3),
             ms=round(proven[0].milliseconds, 4),
         )
+        self._contents.settle()
         measured = {p.variant.name: round(p.milliseconds, 4) for p in proven}
         slots = unbar(slots, ref.sha256)
         if self._wish.trial:
@@ -381,10 +402,12 @@ class _Updating:
             )
         return self._keep(note_start(slots, ref.sha256, self._now()))
 
-    def _fetch(self, release: Release, usable: list[Variant]) -> None:
+    def _fetch(self, release: Release, itself: FileRef, usable: list[Variant]) -> None:
         wanted = {case.picture.sha256: case.picture for case in release.golden.cases}
         for variant in usable:
             wanted |= {ref.sha256: ref for ref in variant.files.values()}
+        journal = load_journal(self._state.journal)
+        make_room(self._contents, journal, [itself, *wanted.values()], self._site.quota)
         missing = [ref for ref in wanted.values() if not self._contents.holds(ref)]
         patches = self._patches() if missing else ()
         source, blobs = self._origin.source, self._origin.blobs

@@ -9,7 +9,7 @@ from edge_runtime.contract import digest
 from edge_runtime.errors import EdgeRuntimeError, MissingError, RefusedError, TrustError
 from edge_runtime.running import active, open_active
 from edge_runtime.state import State
-from edge_runtime.store import ModelSlots, load_journal
+from edge_runtime.store import ModelSlots, load_journal, save_journal
 from edge_runtime.trust import Http, highwater
 from edge_runtime.update import Wish, once
 from edgefactory.datasets import errors as factory_errors
@@ -143,11 +143,11 @@ def test_what_was_blocked_does_not_start_before_the_journal_says_so(
     registry: Registry, running: State
 ) -> None:
     """A power cut between the marks and the journal: the marks alone stop it."""
-    journal = running.journal.read_bytes()
+    journal = load_journal(running.journal)
     block(registry, 2)
     with pytest.raises(RefusedError):
         update(running)
-    running.journal.write_bytes(journal)
+    save_journal(running.journal, journal)
     with pytest.raises(RefusedError, match=f"may not run: blocked: {WHY}"):
         active(running, "squares")
 

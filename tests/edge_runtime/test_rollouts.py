@@ -16,6 +16,7 @@ from edge_runtime.outbox import MOST_KEPT
 from edge_runtime.running import active
 from edge_runtime.state import State
 from edge_runtime.store import load_journal
+from edge_runtime.store.journal import copies
 from edge_runtime.trust import Http
 from edge_runtime.update import Update, Wish, once
 from edgefactory.datasets.errors import InputError
@@ -206,7 +207,8 @@ def test_attack_a_paused_rollout_starts_nothing_and_stops_nothing(site: Site) ->
 
 def test_a_new_box_outside_of_the_rings_runs_the_base(site: Site) -> None:
     rollout = REPLACE(site.two, edition=3, base=site.one.offer)
-    site.state.journal.unlink()
+    for copy in copies(site.state.journal):
+        copy.unlink()
     update = site.told(rollout)
     assert (update.outcome, update.sequence) == ("activated", 1)
 

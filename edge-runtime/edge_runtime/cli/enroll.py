@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from edge_runtime.cli.console import Console
-from edge_runtime.cli.options import state_of
+from edge_runtime.cli.options import count, state_of
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +17,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--site", required=True, metavar="ID", help="the site's name")
     parser.add_argument("--region", default="", help="the site's region, for rollouts by region")
+    parser.add_argument(
+        "--quota", type=count, metavar="GB", help="the most disk that the state may take (4)"
+    )
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
@@ -30,7 +33,8 @@ def run(options: argparse.Namespace, console: Console) -> None:
         root = durable.read(options.root, MAX_ROOT_BYTES, "root metadata")
     else:
         root = root_by_fingerprint(options.url, options.fingerprint, Http())
-    enrolment = Enrolment(options.url, options.site, options.region, root)
+    quota = options.quota * 2**30 if options.quota else None
+    enrolment = Enrolment(options.url, options.site, options.region, root, quota)
     state = state_of(options)
     site = enroll(state, enrolment)
     lines = (

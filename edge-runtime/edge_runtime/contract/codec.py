@@ -9,6 +9,7 @@ import msgspec
 from edge_runtime.errors import ContractError, MissingError, StorageError
 
 MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
+MAX_ERROR = 500  # characters of the parser's own words
 
 T = TypeVar("T")
 
@@ -25,8 +26,9 @@ def decode(data: bytes, kind: type[T], source: str) -> T:
     """
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise ContractError(f"{source} is not a valid {kind.__name__}: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        text = " ".join(str(error).split())[:MAX_ERROR]  # it may quote a key of any length
+        raise ContractError(f"{source} is not a valid {kind.__name__}: {text}") from error
 
 
 def read(path: Path, kind: type[T]) -> T:

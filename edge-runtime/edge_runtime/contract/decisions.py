@@ -37,7 +37,9 @@ def decide(task: Task, outputs: Outputs, index: int, threshold: float) -> Decisi
         labels = np.asarray(outputs["labels"], np.int64)[index]
     except (KeyError, IndexError) as error:
         raise ContractError(f"the graph has no output {error}; found {sorted(outputs)}") from error
-    if boxes.shape != (len(scores), 4) or labels.shape != scores.shape:
+    except (TypeError, ValueError) as error:
+        raise ContractError(f"the graph's outputs are no numbers: {error}") from error
+    if boxes.shape != (*scores.shape, 4) or labels.shape != scores.shape or scores.ndim != 1:
         raise ContractError(
             f"expected boxes [K,4], scores [K], labels [K]; found {boxes.shape}, "
             f"{scores.shape}, {labels.shape}"
@@ -54,7 +56,7 @@ def decide(task: Task, outputs: Outputs, index: int, threshold: float) -> Decisi
 
 
 def _decide_class(probabilities: npt.NDArray[np.float32]) -> Decisions:
-    if probabilities.ndim != 1 or not np.isfinite(probabilities).all():
+    if probabilities.ndim != 1 or not probabilities.size or not np.isfinite(probabilities).all():
         raise ContractError("expected finite probabilities [N,C]")
     best = int(np.argmax(probabilities))
     return Decisions(labels=(best,), scores=(float(probabilities[best]),))
@@ -69,10 +71,13 @@ def disagreement(
     may be missing on either side. `expected` and `found` should be taken at
     `threshold - tolerance.score`, so that such decisions can be seen.
     """
+    if expected.labels and found.labels and bool(expected.boxes) != bool(found.boxes):
+        return "one of the two has boxes, the other has none"
     if not expected.boxes and not found.boxes:
         return _class_disagreement(expected, found, tolerance)
     left = set(range(len(found.labels)))
-    overlap = iou_matrix(_boxes(expected), _boxes(found))
+    with np.errstate(over="ignore", invalid="ignore"):  # boxes beyond all pictures match nothing
+        overlap = iou_matrix(_boxes(expected), _boxes(found))
     for i, (label, score) in enumerate(zip(expected.labels, expected.scores, strict=True)):
         near = [j for j in left if found.labels[j] == label and overlap[i, j] >= tolerance.iou]
         if not near:

@@ -85,6 +85,10 @@ class Decisions(Struct, frozen=True, forbid_unknown_fields=True):
     scores: tuple[float, ...]
     boxes: tuple[tuple[float, float, float, float], ...] = ()
 
+    def __post_init__(self) -> None:
+        if len(self.scores) != len(self.labels) or len(self.boxes) not in {0, len(self.labels)}:
+            raise ValueError("labels, scores and boxes are not of the same decisions")
+
 
 class Tolerance(Struct, frozen=True, forbid_unknown_fields=True):
     """How far decisions may lie from the golden ones on another CPU."""

@@ -47,6 +47,13 @@ class Contents:
             durable.write(self.path(ref), data)
         return ref
 
+    def settle(self) -> None:
+        """What is held survives a power cut from now on, also what a killed process renamed.
+
+        Raises StorageError.
+        """
+        durable.sync_folder(self.blobs)
+
     def prepare(self) -> None:
         """Make the folders. Raises StorageError."""
         durable.make_folder(self.blobs)

@@ -2,17 +2,12 @@
 journal to the next, each written in one atomic step."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-from edge_runtime import durable
-from edge_runtime.contract import FileRef, Offer, decode, encode
-from edge_runtime.errors import ContractError, MissingError, StorageError
-
-MAX_JOURNAL_BYTES = 4 * 1024 * 1024
+from edge_runtime.contract import FileRef, Offer
 
 MOST_BARRED = 16  # releases that are remembered as not to be tried again
 MOST_STARTS = 16  # times of loads of one release
@@ -237,20 +232,3 @@ def leave(slots: ModelSlots, against: Callable[[Slot], str]) -> ModelSlots:
 def failed(slots: ModelSlots, reason: str, refused: dict[str, str]) -> ModelSlots:
     """The slots after an update failed: what runs stays, the reason is kept."""
     return msgspec.structs.replace(slots, phase="failed", reason=reason, refused=refused)
-
-
-def load_journal(path: Path) -> Journal:
-    """The journal at `path`; an empty one when there is none. Raises StorageError."""
-    try:
-        data = durable.read(path, MAX_JOURNAL_BYTES, "the journal of slots")
-    except MissingError:
-        return Journal()
-    try:
-        return decode(data, Journal, str(path))
-    except ContractError as error:
-        raise StorageError(f"{path} is damaged: {error}") from error
-
-
-def save_journal(path: Path, journal: Journal) -> None:
-    """Replace the journal at `path`. Raises StorageError."""
-    durable.write(path, encode(journal))

@@ -116,8 +116,7 @@ def pictures_in(folder: Path) -> list[Path]:
 
 def read_picture(path: Path) -> UInt8:
     """The picture at `path` as uint8 [H,W,3] RGB. Raises InputError when it is not one."""
-    data = durable.read(path, MAX_PICTURE_BYTES, "a picture")
-    return decode_picture(data, str(path))
+    return decode_picture(durable.read(path, MAX_PICTURE_BYTES, "a picture"), str(path))
 
 
 def folder_stream(folder: Path, name: str, first: int, count: int | None, fps: float) -> Stream:

@@ -1,6 +1,5 @@
 """A blob comes over the wire: resumed where it broke off, never longer than signed, verified."""
 
-import os
 from pathlib import Path
 
 import urllib3
@@ -31,11 +30,9 @@ def fetch_blob(source: Source, url: str, ref: FileRef, partial: Path, final: Pat
         with durable.storage(partial):
             found = file_digest(partial)
         if found == ref.sha256:
-            with durable.storage(final):
-                partial.replace(final)
-            durable.sync_folder(final.parent)
+            durable.settle(partial, final)
             return
-        partial.unlink(missing_ok=True)
+        durable.remove(partial)
         if not resumed:
             raise TrustError(
                 f"{url} has SHA-256 {found[:12]}…, expected {ref.sha256[:12]}…: "
@@ -48,9 +45,9 @@ def _usable(partial: Path, ref: FileRef) -> int:
     """How many bytes `partial` holds; one that is already too long is thrown away."""
     with durable.storage(partial):
         size = partial.stat().st_size if partial.exists() else 0
-        if size <= ref.bytes:
-            return size
-        partial.unlink()
+    if size <= ref.bytes:
+        return size
+    durable.remove(partial)
     return 0
 
 
@@ -65,19 +62,17 @@ def _gather(source: Source, url: str, ref: FileRef, partial: Path) -> bool:
         start = 0
         answer = source.open(url)
     start = _first_byte(url, answer, start)
-    with durable.storage(partial), partial.open("ab" if start else "wb") as file:
-        size = start
-        try:
+    size = start
+    try:
+        with durable.gathering(partial, go_on=start > 0) as put:
             for chunk in source.chunks(url, answer):
                 size += len(chunk)
                 if size > ref.bytes:
-                    partial.unlink()
+                    durable.remove(partial)
                     raise TrustError(f"{url} is longer than the {ref.bytes} bytes that were signed")
-                file.write(chunk)
-        finally:
-            answer.close()
-        file.flush()
-        os.fsync(file.fileno())
+                put(chunk)
+    finally:
+        answer.close()
     if size < ref.bytes:
         raise MissingError(
             f"{url} broke off after {size} of {ref.bytes} bytes; run the command again to continue"

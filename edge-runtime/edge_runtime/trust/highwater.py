@@ -212,7 +212,7 @@ def _copy(path: Path) -> Marks | None:
     try:
         data = durable.read(path, MAX_MARKS_BYTES, "high-water marks")
         sealed = msgspec.json.decode(data, type=_Sealed)
-    except (EdgeRuntimeError, msgspec.DecodeError, UnicodeDecodeError):
+    except (EdgeRuntimeError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return sealed.marks if digest(encode(sealed.marks)) == sealed.sha256 else None
 

@@ -190,8 +190,7 @@ class Catalogue:
         if found == wanted:
             return
         self._updater = None
-        with durable.storage(self._folder):  # else it would hide the server's own of that version
-            (self._folder / "timestamp.json").unlink(missing_ok=True)
+        durable.remove(self._folder / "timestamp.json")  # else it would hide the server's
         if wanted is None:
             raise TrustError(f"{self._url} offers the metadata of a stick, made for {found!r}")
         made_for = "no stick at all" if found is None else f"a stick for {found!r}"

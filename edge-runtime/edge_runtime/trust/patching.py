@@ -46,8 +46,7 @@ def _apply(source: Source, blobs: str, patch: Patch, contents: Contents) -> None
     try:
         data = durable.read(final, patch.patch.bytes, "a patch")
     finally:
-        with durable.storage(final):
-            final.unlink(missing_ok=True)
+        durable.remove(final)
     result = apply_patch(contents.read(patch.base), data, patch.result.bytes)
     if digest(result) != patch.result.sha256:
         raise TrustError(

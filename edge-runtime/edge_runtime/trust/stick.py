@@ -23,8 +23,8 @@ class Stick:
 
         Raises MissingError when it cannot be read.
         """
-        path = (self._folder / url.removeprefix(f"{URL}/")).resolve()
-        if not path.is_relative_to(self._folder) or not path.is_file():
+        path = self._path(url)
+        if path is None:
             return _answer(404, io.BytesIO(), {})
         try:
             file = path.open("rb")
@@ -38,6 +38,14 @@ class Stick:
             file.close()
             return _answer(416, io.BytesIO(), {})
         return _answer(206, file, {"Content-Range": f"bytes {first}-{size - 1}/{size}"})
+
+    def _path(self, url: str) -> Path | None:
+        """The file that `url` names, None where no such file can be on this stick."""
+        try:
+            path = (self._folder / url.removeprefix(f"{URL}/")).resolve()
+            return path if path.is_relative_to(self._folder) and path.is_file() else None
+        except (OSError, ValueError, RuntimeError):  # too long a name, a NUL in it, a loop of links
+            return None
 
     def chunks(self, url: str, answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
         """The body of `answer` block by block. Raises MissingError when the stick is pulled."""
@@ -54,7 +62,8 @@ class Stick:
         answer = self.open(url)
         if answer.status != 200:
             answer.close()
-            raise MissingError(f"{url.removeprefix(f'{URL}/')} is not on the stick; is it whole?")
+            name = url.removeprefix(f"{URL}/")[:200]
+            raise MissingError(f"{name!r} is not on the stick; is it whole?")
         body = bytearray()
         for chunk in self.chunks(url, answer):
             body += chunk
