@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import auto_label_throughput
+import camera_faults
 import compress_speed
 import compress_vs_nncf
 import data_check
@@ -42,6 +43,7 @@ class Benchmark(Protocol):
 
 BENCHMARKS: Mapping[str, Benchmark] = {
     "auto-label-throughput": auto_label_throughput,
+    "camera-faults": camera_faults,
     "compress-speed": compress_speed,
     "compress-vs-nncf": compress_vs_nncf,
     "data-check": data_check,
