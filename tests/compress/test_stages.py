@@ -13,6 +13,7 @@ from edge_runtime.contract import (
     EvidenceBook,
     Golden,
     OperatingPoint,
+    Reference,
     decode,
     disagreement,
     file_digest,
@@ -160,6 +161,9 @@ def test_prove_tells_how_far_a_variant_agrees_with_fp32_and_what_it_holds(eviden
 
 def test_what_prove_keeps_of_each_picture_gives_the_figures_again(evidence: Path) -> None:
     book = read(evidence / "evidence.json", EvidenceBook)
+    known = read(evidence / "reference.json", Reference)
+    assert known.said.keys() >= CPU_VARIANTS
+    assert sum(known.saw.sharpness.counts) == sum(known.said["onnx-fp32"].leading.counts)
     outcomes = read_outcomes(evidence / "outcomes.json")
     assert {one.subject for one in outcomes.subjects} >= CPU_VARIANTS
     for one in outcomes.subjects:

@@ -13,11 +13,15 @@ from edge_runtime.contract import (
     EvidenceBook,
     LineCrossed,
     Patches,
+    Reference,
     Release,
     Report,
     Rollout,
     RunReport,
     SignedReport,
+    SignedTelemetry,
+    Sketch,
+    Telemetry,
     TensorrtAttestation,
     TensorrtBuild,
     VariantSet,
@@ -28,7 +32,7 @@ from edge_runtime.contract import (
     read,
     schema_of,
 )
-from edge_runtime.contract.sealing import peek, verify
+from edge_runtime.contract.sealing import peek, peek_telemetry, verify
 from edge_runtime.errors import ContractError, MissingError, TrustError
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -38,12 +42,17 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "device-1": Device,
     "evidence-1": EvidenceBook,
     "patches-1": Patches,
+    "reference-1": Reference,
     "release-1": Release,
     "release-1-bom": Release,
+    "release-1-reference": Release,
     "report-1": Report,
     "rollout-1": Rollout,
     "run-1": RunReport,
+    "run-1-watch": RunReport,
     "signed-report-1": SignedReport,
+    "signed-telemetry-1": SignedTelemetry,
+    "telemetry-1": Telemetry,
     "tensorrt-attestation-1": TensorrtAttestation,
     "tensorrt-build-1": TensorrtBuild,
     "variants-1": VariantSet,
@@ -107,6 +116,44 @@ def test_the_golden_report_is_signed_by_the_golden_device() -> None:
     changed = msgspec.structs.replace(signed, payload=signed.payload.replace(b"failed", b"active"))
     with pytest.raises(TrustError, match="not signed by device key"):
         verify(changed, device.key)
+
+
+def test_the_golden_telemetry_is_signed_by_its_key_and_is_no_report() -> None:
+    signed = read(FIXTURES / "signed-telemetry-1.json", SignedTelemetry)
+    key = "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8"
+    verify(signed, key)
+    assert peek_telemetry(signed) == read(FIXTURES / "telemetry-1.json", Telemetry)
+    as_report = SignedReport(
+        "application/vnd.edgefactory.report+json", signed.payload, signed.signatures
+    )
+    with pytest.raises(TrustError):
+        verify(as_report, key)
+
+
+def test_a_release_of_before_has_no_reference_and_one_with_it_fetches_no_more() -> None:
+    before = read(FIXTURES / "release-1-bom.json", Release)
+    release = read(FIXTURES / "release-1-reference.json", Release)
+    assert before.reference is msgspec.UNSET
+    assert release.reference == read(FIXTURES / "reference-1.json", Reference)
+    assert release.files() == before.files()
+
+
+@pytest.mark.parametrize(
+    ("edges", "counts", "worth"),
+    [
+        ((1.0, 1.0), (1, 1, 1), 1.0),
+        ((2.0, 1.0), (1, 1, 1), 1.0),
+        ((1.0,), (1, 1, 1), 1.0),
+        ((1.0,), (0, 0), 1.0),
+        ((1.0,), (1, 1), 3.0),
+        ((float("nan"),), (1, 1), 1.0),
+    ],
+)
+def test_a_sketch_that_is_none_is_refused(
+    edges: tuple[float, ...], counts: tuple[int, ...], worth: float
+) -> None:
+    with pytest.raises(ValueError, match=r"edges|worth"):
+        Sketch(edges, counts, worth)
 
 
 def test_a_release_with_page_and_bom_names_them_among_its_files() -> None:

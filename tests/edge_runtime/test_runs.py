@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.cli import main
-from edge_runtime.contract import Event, LineCrossed, RunReport, VoucherRead, digest, read
+from edge_runtime.contract import Event, LineCrossed, RunReport, VoucherRead, Watch, digest, read
 from edge_runtime.state import State
 from edge_runtime.update import Wish, once
 
@@ -65,6 +65,10 @@ def test_squares_that_cross_a_line_are_counted(
     assert [seconds for seconds, _ in report.over_time] == pytest.approx(
         np.arange(0.5, 5.6, 1.0), abs=0.11
     )
+    assert isinstance(report.watch, Watch)  # without a reference, the camera only
+    assert (report.watch.route, report.watch.models["squares"].signals) == ("none", {})
+    assert report.watch.camera is not None
+    assert (report.watch.camera.pictures, report.watch.camera.seen) == (11, {})
     lines = (out / "events.jsonl").read_bytes().splitlines()
     events = [msgspec.json.decode(line, type=Event) for line in lines]
     crossed = {e.direction: e.frame for e in events if isinstance(e, LineCrossed)}

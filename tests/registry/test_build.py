@@ -5,18 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from edge_runtime.contract import (
     RECIPE_FILE,
+    Decisions,
     Evidence,
     EvidenceBook,
     Golden,
+    Reference,
     Release,
     Variant,
     VariantSet,
     encode,
 )
+from edge_runtime.contract.sketching import decisions_of, inputs_of, reference_of
 from edgefactory.datasets.errors import InputError, TrustError
 from edgefactory.registry import ReleaseSettings, build_release
 from edgefactory.registry.binding import counts_for
@@ -97,6 +101,20 @@ def test_how_fast_a_model_was_elsewhere_does_not_count_for_what_a_device_builds(
     counted = {item.metric for item in line.book().items if counts_for(item, variant)}
     assert "ap50" in counted
     assert counted <= {"ap50", "ap50_minus_fp32", "ap50_minus_teacher"}
+
+
+def test_what_the_offered_variants_saw_and_said_goes_with_them(line: Line) -> None:
+    """A site that runs one of them compares itself with it; a line of before has none."""
+    before = build_release(ReleaseSettings(), *line.inputs, line.release).release
+    assert before.reference is msgspec.UNSET
+    saw = [inputs_of(np.full((8, 8, 3), level, np.uint8)) for level in range(9)]
+    said = [decisions_of(Decisions((0,), (0.9,)), 0.4)] * 9
+    known = reference_of(saw, {"onnx-int8": said, "tensorrt-rtx-int8": said}, 1)
+    write(line.evidence / "reference.json", encode(known))
+    release = build_release(ReleaseSettings(), *line.inputs, line.release).release
+    assert isinstance(release.reference, Reference)
+    assert release.reference.saw == known.saw
+    assert set(release.reference.said) == {"onnx-int8"}
 
 
 def test_the_card_says_how_the_pictures_were_labelled(line: Line) -> None:

@@ -25,10 +25,12 @@ from edge_runtime.contract import (
     Host,
     OperatingPoint,
     Precision,
+    Reference,
     Tolerance,
     VariantSet,
     encode,
 )
+from edge_runtime.contract.sketching import inputs_of
 from edgefactory.compress import engines
 from edgefactory.compress.claims import (
     Others,
@@ -44,6 +46,7 @@ from edgefactory.compress.judging import ClassificationJudge, DetectionJudge, Ju
 from edgefactory.compress.latency import Stand, latency_evidence, measure
 from edgefactory.compress.machine import has_bf16, host
 from edgefactory.compress.outcomes import OUTCOMES, Asked, outcomes
+from edgefactory.compress.reference import REFERENCE, Seen, reference_on
 from edgefactory.compress.settings import ProveSettings
 from edgefactory.compress.subjects import (
     TEACHER,
@@ -92,7 +95,8 @@ def prove(
     """Measure the variants, and the teacher where there is one; write the folder `out`.
 
     `out` holds evidence.json, outcomes.json (what each variant decided on each picture),
-    operating_point.json, golden/ and predictions.json. Raises InputError when the variants were
+    reference.json (what sites compare their own pictures with), operating_point.json, golden/ and
+    predictions.json. Raises InputError when the variants were
     made from another snapshot, or the teacher is not the one that labelled it; TrustError when a
     variant's file was changed since.
     """
@@ -122,6 +126,7 @@ def prove(
     with fresh_folder(out, EVIDENCE) as folder:
         write_file(folder / EVIDENCE, encode(book))
         write_file(folder / OUTCOMES, encode_outcomes(result.outcomes))
+        write_file(folder / REFERENCE, encode(result.reference))
         write_file(folder / "operating_point.json", encode(result.point))
         write_file(folder / "golden" / "golden.json", encode(result.golden.golden))
         for name, content in result.golden.pictures.items():
@@ -156,6 +161,7 @@ class _Result:
 
     items: list[Evidence]
     outcomes: Outcomes
+    reference: Reference
     point: OperatingPoint
     golden: GoldenFiles
     predictions: Mapping[str, object]
@@ -255,7 +261,15 @@ def _result(
         subject: told(given) for subject, given in answers.items() if subject.name != TEACHER
     }
     decided = outcomes(asked, variants, settings.lowest_score)
-    return _Result(items, decided, point, golden, _predictions(bench, judge, answers))
+    reference = reference_on(_looked_at(bench), variants, point, _built_from(bench))
+    return _Result(items, decided, reference, point, golden, _predictions(bench, judge, answers))
+
+
+def _looked_at(bench: _Bench) -> Seen:
+    """The inputs on the test split, in its order."""
+    items = bench.data.split("test")
+    inputs = [bench.models[0].prepare(bench.picture(item))[0][0] for item in items]
+    return Seen(items, [inputs_of(one) for one in inputs], len(bench.made.labels))
 
 
 def _built_from(bench: _Bench) -> dict[str, str]:

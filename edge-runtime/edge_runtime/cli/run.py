@@ -65,13 +65,14 @@ def run(options: argparse.Namespace, console: Console) -> None:
     else:
         report = _read(options, console, found, session)
     counts = ", ".join(f"{name} {number}" for name, number in report.counts.items())
-    lines = (
+    lines = [
         f"{report.release_name} {report.release_version} ({report.variant}): {counts}",
         f"{report.frames} pictures from {report.first_frame}; engine "
         f"{report.infer_ms_p50:.2f} ms (p99 {report.infer_ms_p99:.2f}), "
         f"{report.frame_ms_p50:.2f} ms a picture in all",
+        *_watched(report),
         f"results in {options.out}",
-    )
+    ]
     console.result(report, lines)
 
 
@@ -100,6 +101,27 @@ def _stay(options: argparse.Namespace) -> None:
         daemon.run()
     finally:
         logs.stop(handler)
+
+
+def _watched(report: "RunReport") -> list[str]:
+    """What was out of the ordinary, in words."""
+    from msgspec import UnsetType
+
+    if isinstance(report.watch, UnsetType):
+        return []
+    lines = []
+    camera = report.watch.camera
+    if camera is not None and camera.seen:
+        seen = ", ".join(f"{fault} in {n}" for fault, n in camera.seen.items())
+        now = f"{camera.fault} since second {camera.since}" if camera.fault else "well at the end"
+        lines.append(f"camera: {seen} of {camera.pictures} pictures looked at; {now}")
+    for name, model in report.watch.models.items():
+        drifting = [key for key, said in model.signals.items() if said.verdict == "drifting"]
+        if drifting:
+            lines.append(f"{name}: not as where it was proven: {', '.join(drifting)}")
+    if report.watch.route != "none":
+        lines.append(f"what to do: {report.watch.route}")
+    return lines
 
 
 def _detect(

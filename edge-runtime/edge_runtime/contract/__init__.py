@@ -11,6 +11,7 @@ from edge_runtime.contract.decisions import Outputs, decide, disagreement, iou_m
 from edge_runtime.contract.events import Event, LineCrossed, RunReport, VoucherRead
 from edge_runtime.contract.patches import Patch, Patches
 from edge_runtime.contract.preprocess import Placement, placement, preprocess
+from edge_runtime.contract.reference import Reference, Said, Saw, Sketch
 from edge_runtime.contract.release import (
     Decisions,
     Engine,
@@ -44,6 +45,7 @@ from edge_runtime.contract.signals import (
     audio_picture,
     features_picture,
 )
+from edge_runtime.contract.telemetry import Dropped, SignedTelemetry, Telemetry
 from edge_runtime.contract.tensorrt import (
     RECIPE_FILE,
     Flavour,
@@ -52,6 +54,16 @@ from edge_runtime.contract.tensorrt import (
     TensorrtAttestation,
     TensorrtBuild,
 )
+from edge_runtime.contract.watch import (
+    CameraWatch,
+    Fault,
+    MachineHealth,
+    ModelWatch,
+    Route,
+    SignalWatch,
+    Verdict,
+    Watch,
+)
 
 __all__ = [
     "RECIPE_FILE",
@@ -59,12 +71,15 @@ __all__ = [
     "BenchResult",
     "Block",
     "BlockedRelease",
+    "CameraWatch",
     "Decisions",
     "Device",
+    "Dropped",
     "Engine",
     "Event",
     "Evidence",
     "EvidenceBook",
+    "Fault",
     "Features",
     "FileRef",
     "Flavour",
@@ -75,6 +90,8 @@ __all__ = [
     "InputSpec",
     "LineCrossed",
     "Lineage",
+    "MachineHealth",
+    "ModelWatch",
     "Offer",
     "OperatingPoint",
     "OutputSpec",
@@ -83,22 +100,32 @@ __all__ = [
     "Patches",
     "Placement",
     "Precision",
+    "Reference",
     "Release",
     "Report",
     "ReportSignature",
     "Rollout",
+    "Route",
     "RunReport",
+    "Said",
+    "Saw",
     "Shapes",
     "Signal",
+    "SignalWatch",
     "SignedReport",
+    "SignedTelemetry",
+    "Sketch",
     "Skipped",
     "Task",
+    "Telemetry",
     "TensorrtAttestation",
     "TensorrtBuild",
     "Tolerance",
     "Variant",
     "VariantSet",
+    "Verdict",
     "VoucherRead",
+    "Watch",
     "audio_picture",
     "bucket",
     "decide",

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from edge_runtime.contract.release import Count, Sha256
+from edge_runtime.contract.watch import Watch
 
 
 class LineCrossed(Struct, frozen=True, forbid_unknown_fields=True, tag="line_crossed"):
@@ -35,7 +36,8 @@ class RunReport(Struct, frozen=True, forbid_unknown_fields=True):
     """What one run of a stream came to: `run.json`. Times are milliseconds of wall time.
 
     `infer_ms` is the engine call, `frame_ms` a picture's whole way without decoding. `over_time`
-    holds (stream seconds, crossings so far in both directions), about once a second.
+    holds (stream seconds, crossings so far in both directions), about once a second. `watch` is
+    what the camera and the model's figures looked like; runs of before have none.
     """
 
     schema: Literal["run/1"]
@@ -55,6 +57,7 @@ class RunReport(Struct, frozen=True, forbid_unknown_fields=True):
     frame_ms_p50: float
     counts: dict[str, int]
     over_time: tuple[tuple[float, int], ...]
+    watch: Watch | UnsetType = UNSET
 
 
 SiteId = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]

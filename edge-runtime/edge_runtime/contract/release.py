@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from edge_runtime.contract.reference import Reference
 from edge_runtime.contract.signals import Signal
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
@@ -171,8 +172,8 @@ class Release(Struct, frozen=True, forbid_unknown_fields=True):
     """One version of a model: everything that a branch needs to fetch, check and run it.
 
     `page` and `bom` are for people and auditors, `outcomes` is what the gate compares with another
-    release: no site fetches them. Where there is none they are UNSET, not None: so releases from
-    before keep their bytes.
+    release: no site fetches them. `reference` is what a site compares its own inputs and decisions
+    with. Where there is none they are UNSET, not None: so releases from before keep their bytes.
     """
 
     schema: Literal["release/1"]
@@ -192,6 +193,7 @@ class Release(Struct, frozen=True, forbid_unknown_fields=True):
     outcomes: FileRef | UnsetType = UNSET
     page: FileRef | UnsetType = UNSET
     bom: FileRef | UnsetType = UNSET
+    reference: Reference | UnsetType = UNSET
 
     def files(self) -> dict[str, FileRef]:
         """Every file that the release refers to, by SHA-256."""

@@ -8,33 +8,41 @@ import msgspec
 import numpy as np
 
 from edge_runtime import durable
-from edge_runtime.contract import LineCrossed, Release, RunReport, decide, encode, preprocess
-from edge_runtime.engines import Session, UInt8
+from edge_runtime.contract import LineCrossed, RunReport, decide, encode, preprocess
+from edge_runtime.engines import Session
 from edge_runtime.errors import InputError
+from edge_runtime.hosting import Loaded
 from edge_runtime.running import Active, Progress, Timing, run_report
 from edge_runtime.streams.clip import CLIP_S, Marks, liveliest, write_clip
 from edge_runtime.streams.heatmap import HeatMap
 from edge_runtime.streams.lines import Crossing, Line, LineCounter
 from edge_runtime.streams.sources import Frame, Stream
 from edge_runtime.streams.tracker import Float32, Tracker, TrackerSettings
+from edge_runtime.watching import Watcher
 
 PATIENCE_S = 2.5
 
 
 class Detector:
-    """A session with what the release says about its pictures and scores."""
+    """A session with what the release says about its pictures and scores, and who watches both."""
 
-    def __init__(self, session: Session, release: Release, low_score: float) -> None:
-        self._session, self._release, self._low = session, release, low_score
+    def __init__(self, active: Active, session: Session, low_score: float) -> None:
+        self._loaded, self._low = Loaded(active, session), low_score
+        self._seconds = 0.0
         self.timing = Timing()
+        self.watcher = Watcher(lambda: self._seconds)
 
-    def detect(self, picture: UInt8) -> tuple[Float32, Float32]:
-        """Boxes [n,4] (xyxy, pixels of `picture`) and scores [n], best first."""
-        given, place = preprocess(picture, self._release.input)
+    def detect(self, frame: Frame) -> tuple[Float32, Float32]:
+        """Boxes [n,4] (xyxy, pixels of the picture) and scores [n], best first."""
+        release = self._loaded.active.release
+        self._seconds = frame.seconds
+        self.watcher.picture(frame.picture)
+        given, place = preprocess(frame.picture, release.input)
         start = time.perf_counter()
-        outputs = self._session.run(given[None])
+        outputs = self._loaded.session.run(given[None])
         self.timing.infer.append((time.perf_counter() - start) * 1000)
-        found = decide(self._release.task, outputs, 0, self._low)
+        self.watcher.tap(self._loaded, given[None], outputs)
+        found = decide(release.task, outputs, 0, self._low)
         boxes = np.asarray(found.boxes, np.float32).reshape(-1, 4)
         return place.to_picture(boxes), np.asarray(found.scores, np.float32)
 
@@ -105,7 +113,7 @@ def run_detection(run: DetectionRun, progress: Progress) -> RunReport:
         low_score=threshold / 3,
         patience=max(1, round(PATIENCE_S * run.stream.fps)),
     )
-    detector = Detector(run.session, run.active.release, settings.low_score)
+    detector = Detector(run.active, run.session, settings.low_score)
     watch = Watch(run.stream, run.line, settings)
     _watch(run, detector, watch, progress)
     durable.write(run.out / "heatmap.png", watch.heatmap())
@@ -119,6 +127,7 @@ def run_detection(run: DetectionRun, progress: Progress) -> RunReport:
         watch.counts,
         watch.over_time,
     )
+    report = msgspec.structs.replace(report, watch=detector.watcher.summary())
     durable.write(run.out / "run.json", encode(report))
     return report
 
@@ -129,7 +138,7 @@ def _watch(run: DetectionRun, detector: Detector, watch: Watch, progress: Progre
     with durable.storage(path), path.open("wb") as file:
         for frame in run.stream.frames(run.stream.first, run.stream.count):
             start = time.perf_counter()
-            boxes, scores = detector.detect(frame.picture)
+            boxes, scores = detector.detect(frame)
             crossings = watch.step(frame, boxes, scores)
             times[frame.index] = frame.seconds
             for crossing in crossings:

@@ -13,6 +13,7 @@ from edge_runtime.contract import (
     Golden,
     Lineage,
     OperatingPoint,
+    Reference,
     Release,
     Skipped,
     Variant,
@@ -70,6 +71,7 @@ class _Inputs:
     lineage: Lineage
     snapshot: Snapshot
     outcomes: Outcomes | None
+    reference: Reference | None
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def build_release(
         inputs,
         book=msgspec.structs.replace(inputs.book, items=figures),
         golden=_golden(inputs.golden, names),
+        reference=_referred(inputs.reference, names),
     )
     papers = _papers(settings, sources, inputs, offered, left_out, page)
     release = _release(settings, inputs, offered, papers)
@@ -185,7 +188,7 @@ def _read(sources: Sources) -> _Inputs:
             f"{len(reasons)} figures of {evidence / 'evidence.json'} do not belong to these files; "
             f"run the prove stage again. First: {reasons[0]}"
         )
-    decided = evidence / "outcomes.json"
+    decided, known = evidence / "outcomes.json", evidence / "reference.json"
     outcomes = read_outcomes(decided) if decided.exists() else None
     strange = next(foreign(outcomes, made.variants, manifest_sha256), None) if outcomes else None
     if strange:
@@ -198,6 +201,7 @@ def _read(sources: Sources) -> _Inputs:
         lineage=lineage,
         snapshot=pictures,
         outcomes=outcomes,
+        reference=read_document(known, Reference) if known.exists() else None,
     )
 
 
@@ -248,6 +252,14 @@ def _golden(golden: Golden, names: set[str]) -> Golden:
     return msgspec.structs.replace(golden, cases=tuple(cases))
 
 
+def _referred(reference: Reference | None, names: set[str]) -> Reference | None:
+    """What the offered variants saw and said, where proving kept it (it did not always)."""
+    if reference is None:
+        return None
+    kept = {name: said for name, said in reference.said.items() if name in names}
+    return msgspec.structs.replace(reference, said=kept)
+
+
 def _decided(outcomes: Outcomes | None, names: set[str]) -> bytes | None:
     """What the offered variants decided, where proving kept it (it did not always)."""
     if outcomes is None:
@@ -277,6 +289,7 @@ def _release(
         outcomes=UNSET if papers.outcomes is None else _ref(papers.outcomes),
         page=UNSET if papers.page is None else _ref(papers.page),
         bom=_ref(papers.bom),
+        reference=UNSET if inputs.reference is None else inputs.reference,
     )
 
 
