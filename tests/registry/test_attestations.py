@@ -22,7 +22,7 @@ from edgefactory.registry import (
     serve,
     verify_published,
 )
-from edgefactory.registry.attestations import FILE
+from edgefactory.registry.attestations import FILE, GATE_FILE
 from edgefactory.registry.keys import load_signer
 
 from .conftest import Line, attest, make_line
@@ -66,7 +66,7 @@ def test_training_says_what_became_what(line: Line, root: Path) -> None:
 
 
 def test_the_gate_says_which_policy_let_what_pass(line: Line, root: Path) -> None:
-    (gate,) = statements(line.verdict.with_name(FILE))
+    (gate,) = statements(line.verdict.with_name(GATE_FILE))
     verdict = json.loads(line.verdict.read_bytes())
     assert gate["subject"] == [{"name": "release.json", "digest": {"sha256": verdict["release"]}}]
     assert gate["predicate"]["policy"] == verdict["policy"]
@@ -91,7 +91,7 @@ def test_the_chain_goes_from_the_labels_to_the_sites(line: Line, root: Path, key
 
 @pytest.mark.parametrize("what", ["release", "verdict"])
 def test_what_nobody_stands_for_is_refused(line: Line, root: Path, keys: Path, what: str) -> None:
-    path = line.release / FILE if what == "release" else line.verdict.with_name(FILE)
+    path = line.release / FILE if what == "release" else line.verdict.with_name(GATE_FILE)
     path.unlink()
     kind = "training" if what == "release" else "gate"
     with pytest.raises(TrustError, match=f"nobody has signed for the {kind} of cctv-person 0.1.0"):
@@ -103,7 +103,7 @@ def test_a_changed_statement_is_forged(line: Line, root: Path, keys: Path) -> No
     training, evaluation = (line.release / FILE).read_bytes().splitlines()
     forged = json.loads(training) | {"signatures": json.loads(evaluation)["signatures"]}
     (line.release / FILE).write_bytes(json.dumps(forged).encode() + b"\n" + evaluation)
-    with pytest.raises(TrustError, match="the attestation of training is forged: .* of line"):
+    with pytest.raises(TrustError, match=r"the attestation of training is forged: .* of line"):
         put(line, keys)
 
 
@@ -128,7 +128,7 @@ def test_attestations_of_other_bytes_are_refused(
     with pytest.raises(TrustError, match="attestation of training is about other bytes than cctv"):
         put(line, keys)
     attest_release(line.release, load_signer(keys, "line"))
-    line.verdict.with_name(FILE).write_bytes(other.verdict.with_name(FILE).read_bytes())
+    line.verdict.with_name(GATE_FILE).write_bytes(other.verdict.with_name(GATE_FILE).read_bytes())
     with pytest.raises(TrustError, match="attestation of gate is about other bytes"):
         put(line, keys)
 
@@ -147,7 +147,7 @@ def test_attestations_that_changed_in_the_tree_do_not_verify(
     line: Line, root: Path, keys: Path
 ) -> None:
     put(line, keys)
-    bundle = (line.release / FILE).read_bytes() + line.verdict.with_name(FILE).read_bytes()
+    bundle = (line.release / FILE).read_bytes() + line.verdict.with_name(GATE_FILE).read_bytes()
     (blob,) = (p for p in (line.published / "blobs").iterdir() if p.read_bytes() == bundle)
     blob.write_bytes(bundle.splitlines(keepends=True)[0] + bundle)
     with pytest.raises(TrustError, match="are not those signed"):

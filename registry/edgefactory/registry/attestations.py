@@ -26,6 +26,7 @@ from edgefactory.registry.gating.verdict import Verdict
 from edgefactory.registry.keys import owner
 
 FILE: Final = "attestations.intoto.jsonl"
+GATE_FILE: Final = "gate.intoto.jsonl"
 MAX_BYTES: Final = 1 << 20
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 
@@ -58,7 +59,7 @@ class Statement(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Judged:
-    """A release and its verdict, as bytes that were parsed."""
+    """A release as bytes and as what they say, and the bytes of its verdict."""
 
     data: bytes
     release: Release
@@ -101,7 +102,7 @@ def sign_statement(said: Statement, signer: Signer) -> bytes:
 
 
 def attest_release(folder: Path, signer: Signer) -> Path:
-    """Sign for training and evaluation of the release in `folder`; the file is beside it."""
+    """Sign for training and evaluation of the release in `folder`; returns the file in it."""
     data = read_bounded(folder / RELEASE_FILE, MAX_RELEASE_BYTES)
     judged = Judged(data, parse(data, Release, str(folder / RELEASE_FILE)), b"")
     said = [sign_statement(statement(kind, judged), signer) for kind in KINDS[:2]]
@@ -114,15 +115,16 @@ def attest_verdict(folder: Path, verdict: Path, signer: Signer) -> Path:
     data = read_bounded(folder / RELEASE_FILE, MAX_RELEASE_BYTES)
     release = parse(data, Release, str(folder / RELEASE_FILE))
     judged = Judged(data, release, read_bounded(verdict, MAX_BYTES))
-    path = verdict.with_name(FILE)
+    path = verdict.with_name(GATE_FILE)
     write_atomic(path, sign_statement(statement("gate", judged), signer))
     return path
 
 
 def read_bundle(folder: Path, verdict: Path) -> bytes:
     """All that was signed about the release in `folder` and its verdict; empty where nothing is."""
-    paths = [folder / FILE, verdict.with_name(FILE)]
-    return b"".join(read_bounded(path, MAX_BYTES) for path in paths if path.exists())
+    paths = [folder / FILE, verdict.with_name(GATE_FILE)]
+    found = [read_bounded(path, MAX_BYTES) for path in paths if path.exists()]
+    return b"".join(line + b"\n" for data in found for line in data.splitlines())
 
 
 def check_bundle(bundle: bytes, judged: Judged, keys: Sequence[Key]) -> tuple[Attested, ...]:

@@ -16,7 +16,7 @@ from edgefactory.compress.parity import document as parity
 from edgefactory.datasets.outcomes import document as outcomes
 from edgefactory.pipelines import specialising
 from edgefactory.pipelines.report import schema
-from edgefactory.registry import history, notices, policy, requests
+from edgefactory.registry import attestations, history, notices, policy, requests
 from edgefactory.registry import keys as registry_keys
 from edgefactory.registry.gating import approval, replay, verdict
 from edgefactory.training.evaluation import document
@@ -42,6 +42,7 @@ def struct(name: str, page: str) -> StructType:
         "figures": (replay,),
         "notice": (notices,),
         "history": (history,),
+        "attestations": (attestations,),
     }
     common = (contract, datasets, schema, document, specialising, comparing, saturation)
     modules = (*own.get(page, ()), *common)
