@@ -38,13 +38,13 @@ def run(_full: bool, /) -> Measured:
         published, keys = Path(folder) / "published", Path(folder) / "keys"
         create_keys(keys)
         root = init_repository(published, keys).read_bytes()
-        _fill(published, keys)
+        fill(published, keys)
         for number in range(1, KEPT + 1):
-            release = _release(Path(folder) / str(number), number)
-            _attest(release, keys)
+            release = make_release(Path(folder) / str(number), number)
+            attest(release, keys)
             publish(release, release / "verdict.json", keys, published)
-        release = _release(Path(folder) / "next", KEPT + 1)
-        _attest(release, keys)
+        release = make_release(Path(folder) / "next", KEPT + 1)
+        attest(release, keys)
         started, used = time.perf_counter(), time.process_time()
         publish(release, release / "verdict.json", keys, published)
         seconds, cpu = time.perf_counter() - started, time.process_time() - used
@@ -72,7 +72,7 @@ def _sizes(published: Path) -> dict[str, int]:
     return {name: (published / "metadata" / name).stat().st_size for name in current}
 
 
-def _fill(published: Path, keys: Path) -> None:
+def fill(published: Path, keys: Path, models: int = _MODELS) -> None:
     """Name the releases and rollouts of all models in one commit, as publishing them all would."""
     from tuf.api.metadata import TargetFile
 
@@ -83,7 +83,7 @@ def _fill(published: Path, keys: Path) -> None:
     tree, now = trees.load_tree(published), trees.utc_now()
     releases = trees.next_version(tree.releases, trees.RELEASES, now)
     rollout = trees.next_version(tree.rollout, trees.ROLLOUT, now)
-    for model in range(_MODELS):
+    for model in range(models):
         name = f"model-{model}"
         for target in _entries(published, name):
             releases.signed.targets[target.path] = target
@@ -127,7 +127,7 @@ def _entries(published: Path, model: str) -> Iterator["TargetFile"]:
         yield TargetFile(one.bytes, {"sha256": one.release}, path, {"custom": custom})
 
 
-def _release(folder: Path, sequence: int) -> Path:
+def make_release(folder: Path, sequence: int) -> Path:
     """A release of 1 MB of floats, for which no patch is tried; and its verdict."""
     from edge_runtime import contract
     from edgefactory.registry import Finding, Verdict, write_verdict
@@ -166,7 +166,8 @@ def _release(folder: Path, sequence: int) -> Path:
     return folder
 
 
-def _attest(release: Path, keys: Path) -> None:
+def attest(release: Path, keys: Path) -> None:
+    """Sign for the release in `release`, whose verdict lies beside it."""
     from edgefactory.registry import attest_release, attest_verdict
     from edgefactory.registry.keys import load_signer
 

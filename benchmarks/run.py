@@ -20,6 +20,7 @@ import label_bound
 import label_next
 import main_job
 import parity_localise
+import poll_16000
 import promotion_race
 import publish_scale
 import snapshot_scale
@@ -50,6 +51,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "label-next": label_next,
     "main-job": main_job,
     "parity-localise": parity_localise,
+    "poll-16000": poll_16000,
     "promotion-race": promotion_race,
     "publish-scale": publish_scale,
     "snapshot-scale": snapshot_scale,
