@@ -1,7 +1,9 @@
 """Publishing into a tree of 500 models with 20 releases each, and a site that reads it.
 
-The tree's metadata is real and signed by all its thresholds; the releases named in it before are
-entries only. `publish_seconds` is of one more release of a known model, signatures included (wall).
+The tree's metadata and histories are real, and signed by all their thresholds; the releases named
+in them are entries only, but for those of one model. `publish_seconds` is of that model's next
+release, which moves an older one into its history, signatures included (wall); `publish_cpu_s` is
+its CPU time.
 `client_cpu_ms` is of the process that updates a site: a refresh and the lookup of one model's block
 list, rollout and release, without what it had cached; `idle_cpu_ms` the same with a cache.
 """
@@ -14,9 +16,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from measured import Bound, Measured
+
+if TYPE_CHECKING:
+    from tuf.api.metadata import TargetFile
 
 SAYS = "publishing into a tree of 10,000 releases, and a site's refresh from it"
 
@@ -27,24 +32,29 @@ _RELEASES: Final = 20  # each
 def run(_full: bool, /) -> Measured:
     """Make the tree, publish into it, read it."""
     from edgefactory.registry import create_keys, init_repository, publish
+    from edgefactory.registry.history import KEPT
 
     with tempfile.TemporaryDirectory() as folder:
         published, keys = Path(folder) / "published", Path(folder) / "keys"
         create_keys(keys)
         root = init_repository(published, keys).read_bytes()
-        _fill(published, keys)
-        release = _release(Path(folder) / "release")
-        started = time.perf_counter()
+        fill(published, keys)
+        for number in range(1, KEPT + 1):
+            release = make_release(Path(folder) / str(number), number)
+            attest(release, keys)
+            publish(release, release / "verdict.json", keys, published)
+        release = make_release(Path(folder) / "next", KEPT + 1)
+        attest(release, keys)
+        started, used = time.perf_counter(), time.process_time()
         publish(release, release / "verdict.json", keys, published)
-        seconds = time.perf_counter() - started
+        seconds, cpu = time.perf_counter() - started, time.process_time() - used
         with _served(published) as url:
             cold = _refresh_ms(url, root, Path(folder) / "cache")
             idle = _refresh_ms(url, root, Path(folder) / "cache")
-        sizes = {
-            path.name: path.stat().st_size for path in (published / "metadata").glob("3.*.json")
-        }
+        sizes = _sizes(published)
     metrics = {
         "publish_seconds": round(seconds, 3),
+        "publish_cpu_s": round(cpu, 3),
         "client_cpu_ms": round(cold, 1),
         "idle_cpu_ms": round(idle, 1),
     }
@@ -52,8 +62,18 @@ def run(_full: bool, /) -> Measured:
     return Measured(metrics, bounds=bounds, peers={"metadata_bytes": sizes})
 
 
-def _fill(published: Path, keys: Path) -> None:
-    """Name the releases and rollouts of all models in one commit."""
+def _sizes(published: Path) -> dict[str, int]:
+    """Bytes of each file of metadata that a new site reads."""
+    from edgefactory.registry.tree import load_tree
+
+    tree = load_tree(published)
+    current = [f"{meta.version}.{name}" for name, meta in tree.meta.items()]
+    current += [f"{tree.snapshot_version}.snapshot.json", "timestamp.json"]
+    return {name: (published / "metadata" / name).stat().st_size for name in current}
+
+
+def fill(published: Path, keys: Path, models: int = _MODELS) -> None:
+    """Name the releases and rollouts of all models in one commit, as publishing them all would."""
     from tuf.api.metadata import TargetFile
 
     from edge_runtime.contract import digest
@@ -63,15 +83,10 @@ def _fill(published: Path, keys: Path) -> None:
     tree, now = trees.load_tree(published), trees.utc_now()
     releases = trees.next_version(tree.releases, trees.RELEASES, now)
     rollout = trees.next_version(tree.rollout, trees.ROLLOUT, now)
-    for model in range(_MODELS):
+    for model in range(models):
         name = f"model-{model}"
-        for number in range(1, _RELEASES + 1):
-            version, sha256 = f"0.{number}.0", digest(f"{name} {number}".encode())
-            custom = {"model": name, "version": version, "sequence": number, "verdict": sha256}
-            path = f"releases/{name}/{version}/release.json"
-            releases.signed.targets[path] = TargetFile(
-                40_000, {"sha256": sha256}, path, {"custom": custom}
-            )
+        for target in _entries(published, name):
+            releases.signed.targets[target.path] = target
         path = f"rollout/{name}.json"
         rollout.signed.targets[path] = TargetFile(400, {"sha256": digest(name.encode())}, path)
     trees.sign(releases, trees.role_signers(tree.targets.signed, trees.RELEASES, keys))
@@ -80,8 +95,40 @@ def _fill(published: Path, keys: Path) -> None:
     commit(published, keys, tree, changed, now)
 
 
-def _release(folder: Path) -> Path:
-    """A release of 1 MB, new, so that no release before it is a patch's base; and its verdict."""
+def _entries(published: Path, model: str) -> Iterator["TargetFile"]:
+    """What is signed of a model with so many releases; its history is written."""
+    from tuf.api.metadata import TargetFile
+
+    from edge_runtime.contract import digest
+    from edgefactory.registry import history
+
+    def past(number: int) -> history.Past:
+        sha256 = digest(f"{model} {number}".encode())
+        return history.Past(f"0.{number}.0", number, sha256, 40_000, sha256, sha256)
+
+    every = [past(number) for number in range(1, _RELEASES + 1)]
+    gone = {one.path(model) for one in every[: -history.KEPT]}
+    change = history.changed(history.History("history/1", model), every, gone)
+    assert change.sha256 is not None
+    assert change.document is not None
+    file = published / "targets" / history.file_of(model, change.sha256)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(change.document)
+    for one in every[-history.KEPT :]:
+        custom: dict[str, object] = {
+            "model": model,
+            "version": one.version,
+            "sequence": one.sequence,
+            "verdict": one.verdict,
+            "attestations": one.attestations,
+            "history": change.sha256,
+        }
+        path = one.path(model)
+        yield TargetFile(one.bytes, {"sha256": one.release}, path, {"custom": custom})
+
+
+def make_release(folder: Path, sequence: int) -> Path:
+    """A release of 1 MB of floats, for which no patch is tried; and its verdict."""
     from edge_runtime import contract
     from edgefactory.registry import Finding, Verdict, write_verdict
 
@@ -96,8 +143,8 @@ def _release(folder: Path) -> Path:
         contract.Release(
             schema="release/1",
             name="model-new",
-            version="1.0.0",
-            sequence=1,
+            version=f"{sequence}.0.0",
+            sequence=sequence,
             task="detection",
             labels=("person",),
             input=contract.InputSpec(64, 48),
@@ -117,6 +164,16 @@ def _release(folder: Path) -> Path:
     verdict = Verdict("verdict/1", contract.digest(data), "0" * 64, True, (finding,))
     write_verdict(verdict, folder / "verdict.json")
     return folder
+
+
+def attest(release: Path, keys: Path) -> None:
+    """Sign for the release in `release`, whose verdict lies beside it."""
+    from edgefactory.registry import attest_release, attest_verdict
+    from edgefactory.registry.keys import load_signer
+
+    signer = load_signer(keys, "line")
+    attest_release(release, signer)
+    attest_verdict(release, release / "verdict.json", signer)
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -16,6 +16,8 @@ from edgefactory.registry import (
     RolloutSettings,
     Verdict,
     apply_request,
+    attest_release,
+    attest_verdict,
     create_key,
     create_keys,
     init_repository,
@@ -59,6 +61,10 @@ class Registry:
         finding = Finding("bound_to_bytes", "release", None, "every file", True)
         verdict = Verdict("verdict/1", digest(built.data), "0" * 64, True, (finding,))
         write_verdict(verdict, folder / "verdict.json")
+        tree = trees.load_tree(self.published)
+        signer = trees.role_signers(tree.targets.signed, trees.RELEASES, self.keys)[0]
+        attest_release(folder, signer)
+        attest_verdict(folder, folder / "verdict.json", signer)
         publish(folder, folder / "verdict.json", self.keys, self.published, rollout)
         return built.release
 

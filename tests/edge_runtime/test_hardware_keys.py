@@ -11,6 +11,7 @@ import pytest
 
 from edge_runtime.state import State
 from edge_runtime.update import Wish, once
+from edgefactory.datasets.debian import unpack
 from edgefactory.datasets.errors import InputError, MissingError
 from edgefactory.registry import KeyChange, open_signer, public_key
 from edgefactory.registry.signers import PIN
@@ -19,13 +20,24 @@ from .registering import Registry, built
 
 pytestmark = pytest.mark.component
 
-MODULES = (
-    os.environ.get("PYKCS11LIB", ""),
-    "/usr/lib/softhsm/libsofthsm2.so",
-    "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
-    "/usr/lib64/pkcs11/libsofthsm2.so",
-)
+PACKAGES = ("softhsm2", "libsofthsm2", "softhsm2-common")
 CURVES = {2: "secp256r1", 3: "secp384r1"}
+
+
+def softhsm(root: Path) -> tuple[str, str]:
+    """SoftHSM2's module and its tool: installed ones, else out of Debian's archive, in `root`."""
+    tool, module = shutil.which("softhsm2-util"), os.environ.get("PYKCS11LIB", "")
+    if tool is not None:
+        at = (Path(module), *Path("/usr").glob("lib*/**/softhsm/libsofthsm2.so"))
+        found = next((path for path in at if path.is_file()), None)
+        if found is not None:
+            return str(found), tool
+    try:
+        unpack(PACKAGES, root)
+    except MissingError as error:
+        pytest.skip(f"SoftHSM2 is not installed, and cannot be fetched: {error}")
+    module = str(root / "usr" / "lib" / "softhsm" / "libsofthsm2.so")
+    return module, str(root / "usr" / "bin" / "softhsm2-util")
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +46,7 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     pkcs11 = pytest.importorskip(
         "pkcs11", reason="python-pkcs11 is not installed: edgefactory[hsm]"
     )
-    module = next((path for path in MODULES if path and Path(path).is_file()), None)
-    if module is None or shutil.which("softhsm2-util") is None:
-        pytest.skip("SoftHSM2 is not installed: Debian package softhsm2")
+    module, tool = softhsm(tmp_path_factory.mktemp("debian") / "root")
     from pkcs11.util.ec import encode_named_curve_parameters
 
     folder = tmp_path_factory.mktemp("token")
@@ -47,7 +57,7 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     patch.setenv("PYKCS11LIB", module)
     patch.setenv(PIN, "654321")
     pins = ("--so-pin", "123456", "--pin", "654321")
-    command = ("softhsm2-util", "--module", module, "--init-token", "--free", "--label", "edge")
+    command = (tool, "--module", module, "--init-token", "--free", "--label", "edge")
     subprocess.run([*command, *pins], check=True, capture_output=True)
     found = pkcs11.lib(module).get_token(token_label="edge")  # noqa: S106 (a name)
     with found.open(user_pin="654321", rw=True) as rw:

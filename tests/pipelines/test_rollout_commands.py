@@ -31,6 +31,8 @@ from edgefactory.registry import (
 )
 from edgefactory.registry.rollouts import EXAMPLE
 
+from ..registry.conftest import attest
+
 ZERO = "0" * 64
 
 
@@ -70,6 +72,7 @@ def _publish(folder: Path, sequence: int, rollout: RolloutSettings) -> None:
     finding = Finding("bound_to_bytes", "release", None, "every file", True)
     verdict = Verdict("verdict/1", digest(encode(release)), ZERO, True, (finding,))
     write_verdict(verdict, place / "verdict.json")
+    attest(place, place / "verdict.json", folder / "keys")
     publish(place, place / "verdict.json", folder / "keys", folder / "published", rollout)
 
 

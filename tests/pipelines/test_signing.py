@@ -97,6 +97,10 @@ def line(here: Path, people: Path, run: Run) -> Line:
     line = make_line(here)
     line.build()
     paths = ("--release", line.release, "--verdict", line.verdict)
+    assert "nobody has signed for the training" in str(
+        run("release", "propose", *paths, code=5)["error"]
+    )
+    run("release", "attest", *paths, "--key", people / "line" / "line.pem")
     run("release", "propose", *paths)
     request = here / "release.request.json"
     copy = Path(shutil.copy(request, here / "copy.json"))

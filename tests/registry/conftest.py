@@ -33,12 +33,15 @@ from edgefactory.datasets.manifest import header_of, write_manifest
 from edgefactory.registry import (
     ReleaseSettings,
     Sources,
+    attest_release,
+    attest_verdict,
     build_release,
     create_keys,
     example_policy,
     gate,
     write_verdict,
 )
+from edgefactory.registry.keys import load_signer
 from edgefactory.registry.lineage import CheckpointLineage
 
 TEACHER = digest(b"teacher.onnx")
@@ -47,9 +50,13 @@ BOX = (10.0, 10.0, 20.0, 40.0)
 
 @dataclass(frozen=True)
 class Line:
-    """The folders that the release stage reads, and those that it and its successors write."""
+    """The folders that the release stage reads, and those that it and its successors write.
+
+    With `keys` what it builds is attested by the line's.
+    """
 
     folder: Path
+    keys: Path | None = None
 
     @property
     def inputs(self) -> tuple[Sources]:
@@ -95,13 +102,15 @@ class Line:
         settings = ReleaseSettings(version=version, sequence=sequence)
         built = build_release(settings, *self.inputs, self.release)
         write_verdict(gate(self.release, example_policy("cctv")), self.verdict)
+        if self.keys is not None:
+            attest(self.release, self.verdict, self.keys)
         return built.digest
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> Line:
+def line(tmp_path: Path, keys: Path) -> Line:
     """A line whose release passes the shipped cctv policy."""
-    return make_line(tmp_path / "line")
+    return make_line(tmp_path / "line", keys=keys)
 
 
 @pytest.fixture(scope="session")
@@ -112,14 +121,21 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def attest(release: Path, verdict: Path, keys: Path, who: str = "line") -> None:
+    """Sign for training, evaluation and gate."""
+    signer = load_signer(keys, who)
+    attest_release(release, signer)
+    attest_verdict(release, verdict, signer)
+
+
 def write(path: Path, data: bytes) -> FileRef:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return FileRef(digest(data), len(data))
 
 
-def make_line(folder: Path, weights: bytes = b"weights") -> Line:
-    line = Line(folder)
+def make_line(folder: Path, weights: bytes = b"weights", keys: Path | None = None) -> Line:
+    line = Line(folder, keys)
     (folder / "snapshot").mkdir(parents=True)
     snapshot = _snapshot()
     snapshot_sha256 = write_manifest(folder / "snapshot", header_of(snapshot), snapshot.items)

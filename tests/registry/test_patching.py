@@ -33,7 +33,7 @@ class Tree:
         self.root = init_repository(self.published, keys)
 
     def put(self, sequence: int, weights: bytes) -> Line:
-        line = make_line(self.folder / str(sequence), weights)
+        line = make_line(self.folder / str(sequence), weights, self.keys)
         line.build(f"0.{sequence}.0", sequence)
         self.again(line)
         return line

@@ -39,7 +39,7 @@ from edgefactory.registry import (
 from edgefactory.registry.keys import load_signer
 from edgefactory.registry.tree import load_tree, utc_now
 
-from .conftest import Line, make_line
+from .conftest import Line, attest, make_line
 from .killing import killed_at
 
 
@@ -195,6 +195,36 @@ def test_a_verdict_that_only_says_passed_is_refused(line: Line, root: Path, keys
         put(line, keys)
 
 
+def compare(line: Line, against: str) -> None:
+    verdict = json.loads(line.verdict.read_bytes())
+    line.verdict.write_text(json.dumps(verdict | {"against": against}))
+    attest(line.release, line.verdict, line.keys or line.folder)
+
+
+def test_the_champion_of_a_verdict_must_be_what_sites_run(
+    line: Line, root: Path, keys: Path
+) -> None:
+    first = line.build()
+    compare(line, "a" * 64)
+    with pytest.raises(TrustError, match="but sites of cctv-person run none"):
+        put(line, keys)
+    line.build()
+    put(line, keys)
+    second = line.build("0.2.0", 2)
+    compare(line, first)
+    assert put(line, keys)
+    assert not put(line, keys)
+    line.build("0.3.0", 3)
+    compare(line, first)  # by now the base, since the second has reached every site
+    assert put(line, keys)
+    line.build("0.4.0", 4)
+    compare(line, first)
+    with pytest.raises(TrustError, match="run the gate against that one"):
+        put(line, keys)
+    compare(line, second)
+    assert put(line, keys)
+
+
 def test_a_blob_that_changed_after_the_gate_is_refused(line: Line, root: Path, keys: Path) -> None:
     blob = next((line.release / "blobs").iterdir())
     blob.write_bytes(blob.read_bytes()[:-1] + b"?")
@@ -226,7 +256,7 @@ def test_one_signature_is_not_enough(
 def test_nobody_signs_what_was_not_shown(
     line: Line, root: Path, keys: Path, tmp_path: Path
 ) -> None:
-    other = make_line(tmp_path / "other", weights=b"other weights")
+    other = make_line(tmp_path / "other", b"other weights", keys)
     other.build()
     request = propose(other.release, other.verdict, line.published)
     with pytest.raises(TrustError, match="does not ask for"):
@@ -339,6 +369,7 @@ def test_a_model_of_its_own_has_a_sequence_of_its_own(
     other = make_line(tmp_path / "other")
     build_release(ReleaseSettings(name="other-person"), *other.inputs, other.release)
     write_verdict(gate(other.release, example_policy("cctv")), other.verdict)
+    attest(other.release, other.verdict, keys)
     publish(other.release, other.verdict, keys, line.published)
     found = verify_published(line.published, root).releases
     assert {(r.model, r.sequence) for r in found} == {("cctv-person", 5), ("other-person", 1)}
@@ -359,6 +390,7 @@ def test_the_same_release_on_another_verdict_is_signed_anew(
     stricter = line.folder / "policy.yaml"
     stricter.write_text(example_policy("cctv").read_text().replace("limit: 0.7", "limit: 0.8"))
     write_verdict(gate(line.release, stricter), line.verdict)
+    attest(line.release, line.verdict, keys)
     assert put(line, keys)
     after = verify_published(line.published, root).releases[0]
     assert after.sha256 == before.sha256

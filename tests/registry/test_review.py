@@ -38,7 +38,7 @@ from .signing import enforce, signed
 @pytest.fixture(scope="module")
 def made(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> Line:
     """A line with a published release."""
-    line = make_line(tmp_path_factory.mktemp("review") / "line")
+    line = make_line(tmp_path_factory.mktemp("review") / "line", keys=keys)
     line.build()
     init_repository(line.published, keys)
     publish(line.release, line.verdict, keys, line.published)

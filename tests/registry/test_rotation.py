@@ -28,7 +28,7 @@ from edgefactory.registry import (
 from edgefactory.registry.keys import load_signer
 from edgefactory.registry.tree import load_tree, utc_now
 
-from .conftest import Line
+from .conftest import Line, attest
 from .killing import killed_at
 from .signing import enforce, signed
 
@@ -90,6 +90,9 @@ def test_who_holds_releases_changes_and_signs_what_is_published(
     assert enforce(request, published, keys, *holders)
     assert signers(published)["releases"] == ["approver", "line-2"]
     line.build("0.2.0", 2)
+    with pytest.raises(TrustError, match="not signed by a key that may sign releases"):
+        propose(line.release, line.verdict, published)
+    attest(line.release, line.verdict, keys, "line-2")
     request = propose(line.release, line.verdict, published)
     paths = (line.release, line.verdict, published)
     with pytest.raises(TrustError, match="may not sign 'releases'"):

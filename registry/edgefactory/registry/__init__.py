@@ -6,9 +6,11 @@ tree of static files, `verify_published` proves that tree offline. Reading order
 """
 
 from edgefactory.registry.aliases import Known, Move, Moved, Shelf, find, move_alias, show
+from edgefactory.registry.attestations import Attested, attest_release, attest_verdict
 from edgefactory.registry.bucket import Synced, sync
 from edgefactory.registry.build import Built, PageMaker, Sources, build_release
 from edgefactory.registry.card import Facts
+from edgefactory.registry.chain import KeyHolder, Step
 from edgefactory.registry.emergency import Ban, propose_ban
 from edgefactory.registry.gate import (
     Finding,
@@ -32,7 +34,6 @@ from edgefactory.registry.notices import AliasNotice, ReleaseNotice, notify
 from edgefactory.registry.policy import Policy, example_policy, read_policy
 from edgefactory.registry.proof import (
     Chain,
-    KeyHolder,
     ProvenRelease,
     SignedRole,
     verify_published,
@@ -67,6 +68,7 @@ from edgefactory.registry.versions import register
 __all__ = [
     "KEY_NAMES",
     "AliasNotice",
+    "Attested",
     "Ban",
     "Built",
     "Chain",
@@ -94,10 +96,13 @@ __all__ = [
     "Shelf",
     "SignedRole",
     "Sources",
+    "Step",
     "Synced",
     "Verdict",
     "apply_request",
     "approve",
+    "attest_release",
+    "attest_verdict",
     "build_release",
     "create_key",
     "create_keys",

@@ -16,6 +16,7 @@ from edge_runtime.contract import Block, BlockedRelease, Offer, encode
 from edgefactory.datasets.errors import InputError, MissingError, TrustError
 from edgefactory.registry import tree as trees
 from edgefactory.registry.files import parse, read_bounded
+from edgefactory.registry.history import every
 from edgefactory.registry.requests import Request, write_request
 from edgefactory.registry.tree import EMERGENCY, Tree
 
@@ -70,7 +71,7 @@ def propose_ban(published: Path, ban: Ban, now: datetime | None = None) -> bytes
             "this tree has no emergency role; `repo rotate --add emergency=FILE` (three times) "
             "makes a request for one"
         )
-    sha256, sequence = _published(tree, ban)
+    sha256, sequence = _published(published, tree, ban)
     before = block_list(published, tree, ban.model)
     if ban.how == "block":
         if any(blocked.release == sha256 for blocked in before.releases):
@@ -89,9 +90,9 @@ def propose_ban(published: Path, ban: Ban, now: datetime | None = None) -> bytes
     return write_request(Request(None, {EMERGENCY: metadata}, {path: data}))
 
 
-def _published(tree: Tree, ban: Ban) -> tuple[str, int]:
-    path = f"releases/{ban.model}/{ban.version}/release.json"
-    target = tree.releases.signed.targets.get(path)
-    if target is None:
-        raise MissingError(f"{ban.model}@{ban.version} is not published here, so no site runs it")
-    return target.hashes["sha256"], int(target.custom["sequence"])
+def _published(published: Path, tree: Tree, ban: Ban) -> tuple[str, int]:
+    """Digest and sequence, also of a release that has left the metadata: sites may still run it."""
+    for past in every(published, tree, ban.model):
+        if past.version == ban.version:
+            return past.release, past.sequence
+    raise MissingError(f"{ban.model}@{ban.version} is not published here, so no site runs it")

@@ -19,6 +19,7 @@ from edge_runtime.contract import FileRef, Patch, Patches, Release, Rollout, dig
 from edgefactory.datasets.errors import TrustError
 from edgefactory.registry.files import is_blob, parse, read_blob, read_bounded
 from edgefactory.registry.gate import MAX_RELEASE_BYTES
+from edgefactory.registry.history import every
 from edgefactory.registry.tree import Tree
 
 PAYS_BELOW = 0.6  # of the whole file
@@ -104,14 +105,11 @@ def _pairs(published: Path, tree: Tree, release: Release) -> Iterator[tuple[File
 
 
 def _earlier(published: Path, tree: Tree, release: Release) -> Iterator[Release]:
-    targets = [
-        target
-        for target in tree.releases.signed.targets.values()
-        if target.custom["model"] == release.name
-        and int(target.custom["sequence"]) < release.sequence
+    before = [
+        past for past in every(published, tree, release.name) if past.sequence < release.sequence
     ]
-    newest = sorted(targets, key=lambda target: -int(target.custom["sequence"]))
-    for target in newest[:LAST_RELEASES]:
+    for past in before[: -LAST_RELEASES - 1 : -1]:
+        target = TargetFile(past.bytes, {"sha256": past.release}, past.path(release.name))
         yield _release(published, target)
 
 

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -14,22 +15,25 @@ from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
 
 from edge_runtime.contract import Block, FileRef, Offer, Patches, Release, Rollout, digest
 from edgefactory.datasets.errors import InputError, MissingError, TrustError
+from edgefactory.registry import attestations, history
+from edgefactory.registry.chain import KeyHolder, Papers, Step, steps
 from edgefactory.registry.files import parse, read_bounded
 from edgefactory.registry.gate import MAX_RELEASE_BYTES, Verdict, refuse
 from edgefactory.registry.keys import owner
 from edgefactory.registry.patching import MAX_PATCHES_BYTES, listed
 from edgefactory.registry.publication import MAX_VERDICT_BYTES
-from edgefactory.registry.tree import MAX_METADATA_BYTES, ROLLOUT, S, delegated_roles, load
+from edgefactory.registry.tree import (
+    MAX_METADATA_BYTES,
+    RELEASES,
+    ROLLOUT,
+    S,
+    delegated_roles,
+    keys_of,
+    load,
+)
 
 FOLDER_URL = "folder://tree/"
 BLOCK_BYTES = 1 << 16
-
-
-class KeyHolder(Struct, frozen=True):
-    """A key whose signature was checked; `name` is what the role above calls its holder."""
-
-    keyid: str
-    name: str
 
 
 class SignedRole(Struct, frozen=True):
@@ -47,6 +51,8 @@ class ProvenRelease(Struct, frozen=True):
     """A release that sites are told to run, with every blob and the gate's verdict checked.
 
     `blocked` says why no site runs it all the same; it is empty when nothing is against it.
+    `before` is how many releases of the model were signed and have left the list for its history,
+    `steps` is how it came to be, from the labels to the rollout.
     """
 
     model: str
@@ -58,6 +64,8 @@ class ProvenRelease(Struct, frozen=True):
     blobs: int
     bytes: int
     blocked: str = ""
+    before: int = 0
+    steps: tuple[Step, ...] = ()
 
 
 class Chain(Struct, frozen=True):
@@ -66,6 +74,15 @@ class Chain(Struct, frozen=True):
     root_sha256: str
     roles: tuple[SignedRole, ...]
     releases: tuple[ProvenRelease, ...]
+
+
+@dataclass(frozen=True)
+class Signed:
+    """The releases role: what it has signed, the keys that may sign it, and who has."""
+
+    releases: Targets
+    keys: tuple[Key, ...]
+    people: tuple[KeyHolder, ...]
 
 
 class FolderFetcher(FetcherInterface):
@@ -135,37 +152,53 @@ def _prove(scratch: Path, fetcher: FetcherInterface, base: str, trusted: bytes) 
     client.get_targetinfo("block/any.json")
     verified = {path.stem: path for path in (scratch / "metadata").glob("*.json")}
     rollouts = load(verified[ROLLOUT], Targets).signed.targets
-    releases = tuple(_prove_rollout(client, fetcher, base, path) for path in sorted(rollouts))
-    return Chain(digest(trusted), tuple(_roles(verified)), releases)
+    roles = tuple(_roles(verified))
+    signed = Signed(
+        load(verified[RELEASES], Targets).signed,
+        tuple(keys_of(load(verified["targets"], Targets).signed, RELEASES)),
+        next(role for role in roles if role.role == RELEASES).signers,
+    )
+    releases = tuple(
+        _prove_rollout(client, (fetcher, base), signed, path) for path in sorted(rollouts)
+    )
+    return Chain(digest(trusted), roles, releases)
 
 
 def _prove_rollout(
-    client: Updater, fetcher: FetcherInterface, base: str, path: str
+    client: Updater, source: tuple[FetcherInterface, str], signed: Signed, path: str
 ) -> ProvenRelease:
+    fetcher, base = source
     named, data = _target(client, path)
     rollout = parse(data, Rollout, path)
     if rollout.base is not None:  # what the other sites run
-        _prove_offer(client, fetcher, base, (rollout.model, rollout.base))
-    release, verdict_sha256 = _prove_offer(client, fetcher, base, (rollout.model, rollout.offer))
+        _prove_offer(client, source, signed, (rollout.model, rollout.base))
+    release, papers = _prove_offer(client, source, signed, (rollout.model, rollout.offer))
     refs = release.files()
+    blocked = _blocked(client, release, rollout.release)
     _prove_patches(fetcher, base, listed(named.unrecognized_fields.get("custom")), release)
     return ProvenRelease(
         model=release.name,
         version=release.version,
         sequence=release.sequence,
         sha256=rollout.release,
-        verdict_sha256=verdict_sha256,
+        verdict_sha256=digest(papers.judged.verdict),
         bound=rollout.bound,
         blobs=len(refs),
         bytes=sum(ref.bytes for ref in refs.values()),
-        blocked=_blocked(client, release, rollout.release),
+        blocked=blocked,
+        before=len(_history(fetcher, base, signed.releases, release.name).releases),
+        steps=steps(papers, rollout, blocked),
     )
 
 
 def _prove_offer(
-    client: Updater, fetcher: FetcherInterface, base: str, named: tuple[str, Offer]
-) -> tuple[Release, str]:
-    """The release that a rollout of a model names, and its verdict's digest."""
+    client: Updater,
+    source: tuple[FetcherInterface, str],
+    signed: Signed,
+    named: tuple[str, Offer],
+) -> tuple[Release, Papers]:
+    """The release that a rollout of a model names, and what was said about it."""
+    fetcher, base = source
     model, offer = named
     path = offer.release_path
     target, content = _target(client, path)
@@ -179,9 +212,19 @@ def _prove_offer(
         raise TrustError(f"the rollout of {model} gives {path} another sequence than it has")
     for ref in release.files().values():
         _blob(fetcher, base, ref)
-    verdict_sha256 = str(target.custom["verdict"])
-    _prove_verdict(fetcher, base, verdict_sha256, offer.release)
-    return release, verdict_sha256
+    verdict = _prove_verdict(fetcher, base, str(target.custom["verdict"]), offer.release)
+    judged = attestations.Judged(content, release, verdict)
+    attested = _prove_attestations(source, signed, target.custom.get("attestations"), judged)
+    return release, Papers(judged, attested, signed.people)
+
+
+def _history(fetcher: FetcherInterface, base: str, signed: Targets, model: str) -> history.History:
+    sha256 = history.named_by(history.newest(signed, model))
+    if sha256 is None:
+        return history.History("history/1", model)
+    url = f"{base}targets/{history.file_of(model, sha256)}"
+    data = fetcher.download_bytes(url, history.MAX_HISTORY_BYTES)
+    return history.parse_history(data, sha256, model)
 
 
 def _blocked(client: Updater, release: Release, sha256: str) -> str:
@@ -223,7 +266,23 @@ def _prove_patches(
         _blob(fetcher, base, patch.patch)
 
 
-def _prove_verdict(fetcher: FetcherInterface, base: str, sha256: str, release: str) -> None:
+def _prove_attestations(
+    source: tuple[FetcherInterface, str],
+    signed: Signed,
+    sha256: object,
+    judged: attestations.Judged,
+) -> tuple[attestations.Attested, ...]:
+    """Who stands for training, evaluation and gate; nobody for a release from before that."""
+    if sha256 is None:
+        return ()
+    fetcher, base = source
+    data = fetcher.download_bytes(f"{base}blobs/{sha256}", attestations.MAX_BYTES)
+    if digest(data) != sha256:
+        raise TrustError(f"the attestations of {judged.release.name} are not those signed")
+    return attestations.look_at_bundle(data, judged, signed.keys)
+
+
+def _prove_verdict(fetcher: FetcherInterface, base: str, sha256: str, release: str) -> bytes:
     data = fetcher.download_bytes(f"{base}blobs/{sha256}", MAX_VERDICT_BYTES)
     if digest(data) != sha256:
         raise TrustError(f"verdict {sha256[:12]}… has other bytes than its name says")
@@ -231,6 +290,7 @@ def _prove_verdict(fetcher: FetcherInterface, base: str, sha256: str, release: s
     if verdict.release != release:
         raise TrustError(f"verdict {sha256[:12]}… is about another release")
     refuse(verdict)
+    return data
 
 
 def _roles(verified: dict[str, Path]) -> Iterator[SignedRole]:

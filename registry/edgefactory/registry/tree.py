@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar, cast
 
-from securesystemslib.signer import Signer
+from securesystemslib.signer import Key, Signer
 from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
@@ -172,6 +172,11 @@ def store(published: Path, role: str, metadata: Metadata[S]) -> None:
     """Write `metadata` under its versioned name; the timestamp under its plain one."""
     prefix = "" if role == "timestamp" else f"{metadata.signed.version}."
     write_atomic(metadata_folder(published) / f"{prefix}{role}.json", metadata.to_bytes())
+
+
+def keys_of(delegator: Root | Targets, role: str) -> list[Key]:
+    """The keys that may sign `role`."""
+    return [delegator.get_key(keyid) for keyid in delegator.get_delegated_role(role).keyids]
 
 
 def require_signers(delegator: Root | Targets, role: str, signers: Iterable[Signer]) -> None:

@@ -57,6 +57,8 @@ from edgefactory.datasets import (
     write_manifest,
 )
 
+from ...registry.conftest import attest
+
 Pixels = npt.NDArray[np.uint8]
 Box = tuple[float, float, float, float]
 Scene = Callable[[int], tuple[Pixels, list[Box]]]
@@ -410,6 +412,7 @@ def sign_and_run(workspace: Path) -> Path:
     registry.write_verdict(registry.gate(release, workspace / "policy.yaml"), verdict)
     registry.create_keys(workspace / "keys")
     registry.init_repository(workspace / "published", workspace / "keys")
+    attest(release, verdict, workspace / "keys")
     registry.publish(release, verdict, workspace / "keys", workspace / "published")
     build_branch(workspace, file_digest(release / "release.json"))
     return workspace

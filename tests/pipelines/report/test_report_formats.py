@@ -16,8 +16,8 @@ from edgefactory.compress.parity import document as parity
 from edgefactory.datasets.outcomes import document as outcomes
 from edgefactory.pipelines import specialising
 from edgefactory.pipelines.report import schema
+from edgefactory.registry import attestations, history, notices, policy, requests
 from edgefactory.registry import keys as registry_keys
-from edgefactory.registry import notices, policy, requests
 from edgefactory.registry.gating import approval, replay, verdict
 from edgefactory.training.evaluation import document
 from edgefactory.training.tuning import costs, space
@@ -41,6 +41,8 @@ def struct(name: str, page: str) -> StructType:
         "approval": (approval,),
         "figures": (replay,),
         "notice": (notices,),
+        "history": (history,),
+        "attestations": (attestations,),
     }
     common = (contract, datasets, schema, document, specialising, comparing, saturation)
     modules = (*own.get(page, ()), *common)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from edgefactory.pipelines.outcome import Outcome
 from edgefactory.pipelines.screen import Screen
+from edgefactory.pipelines.signing import KEY_HELP, key_of, line_signer
 
 if TYPE_CHECKING:
     from edgefactory.registry import Given, Verdict
@@ -40,6 +41,7 @@ def options(parser: ArgumentParser) -> None:
         "--approval", metavar="FILE", action="append", default=[], help="once or several times"
     )
     parser.add_argument("--out", metavar="DIR", help="write verdict.json and verdict.html there")
+    parser.add_argument("--key", metavar="KEY", help=f"attest the verdict in --out: {KEY_HELP}")
 
 
 def run(args: Namespace, screen: Screen) -> Outcome:
@@ -54,10 +56,12 @@ def _check(args: Namespace) -> None:
     if args.release is not None:
         if args.policy is None:
             raise InputError("gate RELEASE needs --policy FILE, what the release must reach")
+        if args.key and not args.out:
+            raise InputError("--key signs for the verdict that --out DIR keeps; give --out too")
         if args.outcomes and not args.against:
             raise InputError("--outcomes is what the champion decides; give --against CHAMPION too")
         return
-    for name in ("policy", "against", "outcomes", "approval", "out"):
+    for name in ("policy", "against", "outcomes", "approval", "out", "key"):
         if getattr(args, name):
             raise InputError(
                 f"--{name} goes with RELEASE, a release's folder; a workspace has its params.yaml"
@@ -74,7 +78,7 @@ def _named(args: Namespace, screen: Screen) -> Outcome:
         raise MissingError(f"{folder} is not there; expected the folder of a release")
     screen.progress(0, 0, "judging")
     from edgefactory.pipelines.gatepage import claim, print_verdict
-    from edgefactory.registry import Given, gate
+    from edgefactory.registry import Given, attest_verdict, gate
 
     given = Given(
         Path(args.against) if args.against else None,
@@ -83,6 +87,8 @@ def _named(args: Namespace, screen: Screen) -> Outcome:
     )
     verdict = gate(folder, policy, given)
     page = _write(verdict, folder, policy, given, Path(args.out)) if args.out else None
+    if args.key:
+        attest_verdict(folder, Path(args.out) / "verdict.json", key_of(args))
     screen.clear()
     if not args.json:
         print_verdict(verdict)
@@ -94,7 +100,7 @@ def _stage(args: Namespace, screen: Screen) -> Outcome:
     from edgefactory.pipelines.params import read_params, settings
     from edgefactory.pipelines.settings import GateSettings
     from edgefactory.pipelines.workspace import Workspace
-    from edgefactory.registry import Given, gate, refuse
+    from edgefactory.registry import Given, attest_verdict, gate, refuse
 
     workspace = Workspace(args.workspace)
     wanted = settings(read_params(workspace.params)["gate"], GateSettings, "params.yaml: gate")
@@ -103,6 +109,9 @@ def _stage(args: Namespace, screen: Screen) -> Outcome:
     policy, given = workspace / wanted.policy, Given()
     verdict = gate(release, policy)
     _write(verdict, release, policy, given, workspace / "gate")
+    signer = line_signer(workspace, screen.note)
+    if signer is not None:
+        attest_verdict(release, workspace / "gate" / "verdict.json", signer)
     against = [found for found in verdict.rules if not found.passed]
     for found in against[:SHOWN]:
         reason = shorten(found.reason, REASON_WIDTH)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from edgefactory.pipelines.outcome import Outcome
 from edgefactory.pipelines.screen import Screen, size
+from edgefactory.pipelines.signing import KEY_HELP, key_of, line_signer
 
 if TYPE_CHECKING:
     from edgefactory.pipelines.workspace import Workspace
@@ -34,6 +35,7 @@ def options(parser: ArgumentParser) -> None:
     parser.add_argument("--data", metavar="SNAP", help="the snapshot that it learned from")
     parser.add_argument("--settings", metavar="FILE", help="name, version, limits, licences: YAML")
     parser.add_argument("--out", metavar="DIR", help="the folder of the release")
+    parser.add_argument("--key", metavar="KEY", help=f"attest training and evaluation: {KEY_HELP}")
 
 
 def is_named(args: Namespace) -> bool:
@@ -44,7 +46,9 @@ def is_named(args: Namespace) -> bool:
 def run(args: Namespace, screen: Screen) -> Outcome:
     """variants/, evidence/, checkpoint/, snapshot/ -> release/."""
     screen.progress(0, 0, "hashing and copying")
-    built = _of_folders(args) if is_named(args) else _of_workspace(args.workspace)
+    named = is_named(args)
+    built = _of_folders(args) if named else _of_workspace(args.workspace)
+    _attest(args, screen, named)
     release = built.release
     for left_out in built.left_out:
         screen.note(f"       not offered: {left_out.name}: {left_out.reason}")
@@ -61,6 +65,23 @@ def run(args: Namespace, screen: Screen) -> Outcome:
             "left_out": {skipped.name: skipped.reason for skipped in built.left_out},
         },
     )
+
+
+def _attest(args: Namespace, screen: Screen, named: bool) -> None:
+    from edgefactory.datasets.errors import InputError
+    from edgefactory.pipelines.workspace import Workspace
+    from edgefactory.registry import attest_release
+
+    if named:
+        if args.key is not None:
+            attest_release(Path(args.out), key_of(args))
+        return
+    if args.key is not None:
+        raise InputError("--key goes with named folders; a workspace has its keys/")
+    workspace = Workspace(args.workspace)
+    signer = line_signer(workspace, screen.note)
+    if signer is not None:
+        attest_release(workspace / "release", signer)
 
 
 def _of_folders(args: Namespace) -> "Built":

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-import msgspec
 from msgspec import Struct
 from securesystemslib.dsse import Envelope
-from securesystemslib.exceptions import FormatError, UnverifiedSignatureError
+from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import Signer, SSlibKey
 
 from edge_runtime.contract import encode
 from edge_runtime.contract.release import Sha256
-from edgefactory.datasets.errors import InputError
+from edgefactory.registry.dsse import read_envelope, sign_envelope
 from edgefactory.registry.files import parse, read_bounded
 
 PAYLOAD_TYPE: Final = "application/vnd.edgefactory.approval+json"
@@ -30,17 +29,6 @@ class Statement(Struct, frozen=True, forbid_unknown_fields=True):
     schema: Literal["approval/1"]
     release: Sha256
     name: str
-
-
-class _Signature(Struct, frozen=True, forbid_unknown_fields=True):
-    keyid: str
-    sig: str
-
-
-class _Envelope(Struct, frozen=True, forbid_unknown_fields=True):
-    payload: str
-    payloadType: str  # noqa: N815 - the specification's name
-    signatures: tuple[_Signature, ...]
 
 
 @dataclass(frozen=True)
@@ -66,18 +54,10 @@ class Approval:
 def sign_approval(release: str, name: str, signer: Signer) -> bytes:
     """The approval by `name` of the release with that digest, as a file."""
     statement = encode(Statement("approval/1", release, name))
-    envelope = Envelope(statement, PAYLOAD_TYPE, {})
-    envelope.sign(signer)
-    return encode(envelope.to_dict())
+    return encode(sign_envelope(statement, PAYLOAD_TYPE, signer).to_dict())
 
 
 def read_approval(path: Path) -> Approval:
     """The approval at `path`; its signatures are not verified. Raises MissingError, InputError."""
-    document = parse(read_bounded(path, _MAX_BYTES), _Envelope, str(path))
-    try:
-        envelope = Envelope.from_dict(msgspec.to_builtins(document))
-    except (ValueError, FormatError) as e:  # base64 that is none, a key that signs twice
-        raise InputError(f"{path} is not a DSSE envelope ({e}); make it by `approve`") from e
-    if envelope.payload_type != PAYLOAD_TYPE:
-        raise InputError(f"{path} holds {envelope.payload_type!r}, expected {PAYLOAD_TYPE!r}")
+    envelope = read_envelope(read_bounded(path, _MAX_BYTES), PAYLOAD_TYPE, str(path))
     return Approval(parse(envelope.payload, Statement, str(path)), envelope)

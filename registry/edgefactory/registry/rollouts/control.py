@@ -78,7 +78,7 @@ def promote(
     with locked(place.published):
         tree = trees.load_tree(place.published)
         previous = documents.current(place.published, tree, goal.model)
-        offer = documents.signed_release(tree, goal.model, goal.version)
+        offer = documents.signed_release(place.published, tree, goal.model, goal.version)
         same = previous if previous is not None and previous.release == offer.release else None
         refuse_blocked(place.published, tree, goal.model, offer)
         _refuse_again(goal, previous, offer)
@@ -113,7 +113,7 @@ def rollback(place: Place, model: str, to: str | None, now: datetime | None = No
     """All sites go back to version `to`, or to the release that had reached every site before."""
 
     def back(tree: Tree, before: Rollout, at: int) -> Rollout:
-        offer = None if to is None else documents.signed_release(tree, model, to)
+        offer = None if to is None else documents.signed_release(place.published, tree, model, to)
         after = succession.rolled_back(before, offer, at)
         refuse_blocked(place.published, tree, model, after.offer)
         return after
@@ -125,7 +125,7 @@ def raise_floor(place: Place, model: str, version: str, now: datetime | None = N
     """No site may ever run anything older than `version` again."""
 
     def raised(tree: Tree, before: Rollout, at: int) -> Rollout:
-        floor = documents.signed_release(tree, model, version).sequence
+        floor = documents.signed_release(place.published, tree, model, version).sequence
         return succession.floor_raised(before, floor, at)
 
     return _change(place, model, raised, now)

@@ -11,6 +11,7 @@ from edgefactory.datasets.errors import InputError, MissingError, TrustError
 from edgefactory.registry import tree as trees
 from edgefactory.registry.files import parse, read_bounded, write_atomic
 from edgefactory.registry.gate import BLOBS
+from edgefactory.registry.history import listed, read_history
 from edgefactory.registry.patching import patches_to
 from edgefactory.registry.repository import commit, sign_rollout
 from edgefactory.registry.tree import ROLLOUT, Tree
@@ -54,18 +55,22 @@ def require(published: Path, tree: Tree, model: str) -> Rollout:
     return rollout
 
 
-def signed_release(tree: Tree, model: str, version: str) -> Offer:
+def signed_release(published: Path, tree: Tree, model: str, version: str) -> Offer:
     """The release of `model` that the releases role has signed as `version`.
 
-    Raises MissingError when it has signed none of that version.
+    Raises MissingError when it has signed none of that version, or no longer lists it.
     """
     path = f"releases/{model}/{version}/release.json"
     target = tree.releases.signed.targets.get(path)
     if target is None:
-        known = [name for name, _ in _versions(tree, model)]
+        known = ", ".join(past.version for past in listed(tree, model)) or "none"
+        if any(past.version == version for past in read_history(published, tree, model).releases):
+            raise MissingError(
+                f"{model}@{version} has left the list that sites read (there are: {known}); "
+                "build its weights as a new release"
+            )
         raise MissingError(
-            f"no release {model}@{version} was signed (there are: {', '.join(known) or 'none'}); "
-            "publish it first"
+            f"no release {model}@{version} was signed (there are: {known}); publish it first"
         )
     return Offer(int(target.custom["sequence"]), target.hashes["sha256"], path)
 
@@ -105,12 +110,3 @@ def write(published: Path, keys: Path, tree: Tree, rollout: Rollout, now: dateti
 def path_of(model: str) -> str:
     """The TUF target of the rollout of `model`."""
     return f"{FOLDER}{model}.json"
-
-
-def _versions(tree: Tree, model: str) -> list[tuple[str, int]]:
-    found = [
-        (str(target.custom["version"]), int(target.custom["sequence"]))
-        for target in tree.releases.signed.targets.values()
-        if target.custom["model"] == model
-    ]
-    return sorted(found, key=lambda item: item[1])

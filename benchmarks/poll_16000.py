@@ -1,0 +1,205 @@
+"""Sixteen thousand sites that poll nginx: bytes of a poll, and the server's share of a core.
+
+The tree names 62 models of three releases each, and one that the sites run. Bytes are those of
+requests and answers with their heads, as nginx counts them (no TCP, no TLS), made by the runtime's
+own client: `cold_bytes` is what a new site reads until it knows which release of its model to run
+(metadata, rollout, not release.json, which `release_bytes` is, nor blobs), `idle_bytes` a poll that
+finds nothing new. `once_bytes` is what `edge-runtime once` reads when nothing is new.
+
+`core_share`: sites, each with a cache and a connection of its own, poll at moments drawn at random
+from a shortened interval. nginx's CPU a poll (one worker, its log on), times 16,000 sites in 900 s,
+is the share of a core. That is linear from the measured rate, which is stated beside the real one.
+"""
+
+import random
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from measured import Bound, Measured
+from publish_scale import attest, fill, make_release
+
+SAYS = "16,000 sites polling nginx: bytes of a poll, and the server's share of a core"
+
+SITES: Final = 16_000
+INTERVAL_S: Final = 900
+MODELS: Final = 62
+MODEL: Final = "model-new"  # of `make_release`
+POLLS: Final = 200
+SHORTENED_S: Final = 10.0
+PACKAGES: Final = ("nginx", "nginx-common")
+
+CONFIG: Final = """\
+daemon off;
+worker_processes 1;
+user root;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+  log_format bytes '$request_length $bytes_sent';
+  access_log {folder}/access.log bytes;
+  server_tokens off;
+  default_type application/octet-stream;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  server {{ listen 127.0.0.1:{port}; root {published}; }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Nginx:
+    """A server at work."""
+
+    url: str
+    log: Path
+    worker: int
+
+    def counted(self) -> int:
+        """Bytes of all requests and answers up to now; nginx logs an answer once it is sent."""
+        time.sleep(0.2)
+        return sum(int(n) for line in self.log.read_text().splitlines() for n in line.split())
+
+    def cpu_s(self) -> float:
+        """CPU seconds of the worker up to now."""
+        spent = Path(f"/proc/{self.worker}/schedstat").read_text().split()[0]
+        return int(spent) / 1e9
+
+
+def run(_full: bool, /) -> Measured:
+    """Make the tree, serve it, poll it."""
+    from edgefactory.registry import create_keys, init_repository, publish
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        published, keys = folder / "published", folder / "keys"
+        create_keys(keys)
+        root = init_repository(published, keys).read_bytes()
+        fill(published, keys, MODELS)
+        release = make_release(folder / "release", 1)
+        attest(release, keys)
+        publish(release, release / "verdict.json", keys, published)
+        with _nginx(published, folder / "nginx") as server:
+            sizes = _bytes(server, root, folder / "site")
+            a_poll, rate = _herd(server, root, folder)
+        timestamp = (published / "metadata" / "timestamp.json").stat().st_size
+        floor = {"idle_bytes": float(timestamp), "cold_bytes": float(_metadata(published))}
+    metrics = {
+        **sizes,
+        "core_share": round(a_poll * SITES / INTERVAL_S, 5),
+        "measured_polls_per_s": round(rate, 1),
+    }
+    bounds = {"idle_bytes": Bound("at_most", 600), "cold_bytes": Bound("at_most", 30_000)}
+    peers = {
+        "server_cpu_ms_a_poll": round(1000 * a_poll, 4),
+        "polls_per_s_of_16000_sites": round(SITES / INTERVAL_S, 1),
+        "core_share_is": "server CPU a poll x 16000 sites / 900 s, linear from the measured rate",
+    }
+    return Measured(metrics, floor, bounds, peers)
+
+
+def _metadata(published: Path) -> int:
+    """Bytes of the current metadata, but for the root that a site is enrolled with."""
+    from edgefactory.registry.tree import load_tree
+
+    tree = load_tree(published)
+    names = [f"{meta.version}.{name}" for name, meta in tree.meta.items()]
+    names += [f"{tree.snapshot_version}.snapshot.json", "timestamp.json"]
+    return sum((published / "metadata" / name).stat().st_size for name in names)
+
+
+def _bytes(server: Nginx, root: bytes, cache: Path) -> dict[str, float]:
+    """What the steps of one site cost on the wire."""
+    from edge_runtime.trust import Http, Marks, Origin
+    from edge_runtime.trust.metadata import Catalogue
+
+    def site() -> Catalogue:
+        return Catalogue(Origin(server.url, Http(), cache), root, Marks())
+
+    catalogue, at = site(), [server.counted()]
+    catalogue.refresh()
+    catalogue.block(MODEL)
+    offer = catalogue.rollout(MODEL).offer
+    catalogue._info(offer.release_path)
+    at.append(server.counted())
+    catalogue.release(MODEL, offer)
+    at.append(server.counted())
+    site().refresh()
+    at.append(server.counted())
+    again = site()
+    again.refresh()
+    again.block(MODEL)
+    again.release(MODEL, again.rollout(MODEL).offer)
+    at.append(server.counted())
+    names = ("cold_bytes", "release_bytes", "idle_bytes", "once_bytes")
+    steps = zip(names, at, at[1:], strict=False)
+    return {name: float(after - before) for name, before, after in steps}
+
+
+def _herd(server: Nginx, root: bytes, folder: Path) -> tuple[float, float]:
+    """CPU seconds of the server a poll, and polls a second."""
+    from edge_runtime.trust import Http, Marks, Origin
+    from edge_runtime.trust.metadata import Catalogue
+
+    caches = [folder / "sites" / str(number) for number in range(POLLS)]
+    for cache in caches:
+        shutil.copytree(folder / "site", cache)
+    moments = sorted(random.Random(0).uniform(0, SHORTENED_S) for _ in caches)
+    before, started = server.cpu_s(), time.monotonic()
+    for moment, cache in zip(moments, caches, strict=True):
+        time.sleep(max(0.0, started + moment - time.monotonic()))
+        Catalogue(Origin(server.url, Http(), cache), root, Marks()).refresh()
+    seconds = time.monotonic() - started
+    return (server.cpu_s() - before) / POLLS, POLLS / seconds
+
+
+@contextmanager
+def _nginx(published: Path, folder: Path) -> Iterator[Nginx]:
+    folder.mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = folder / "nginx.conf"
+    config.write_text(CONFIG.format(folder=folder, port=port, published=published))
+    command = [_program(folder / "debian"), "-e", str(folder / "error.log"), "-c", str(config)]
+    process = subprocess.Popen(command)
+    try:
+        worker = _worker(process, port)
+        yield Nginx(f"http://127.0.0.1:{port}", folder / "access.log", worker)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _program(root: Path) -> str:
+    """The installed nginx, else one out of Debian's archive."""
+    from edgefactory.datasets import debian
+
+    found = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+    if found is None:
+        debian.unpack(PACKAGES, root)
+        found = str(root / "usr" / "sbin" / "nginx")
+    return found
+
+
+def _worker(process: "subprocess.Popen[bytes]", port: int) -> int:
+    """The one child of nginx's master, once it answers."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        with socket.socket() as probe:
+            if children and probe.connect_ex(("127.0.0.1", port)) == 0:
+                return int(children[0])
+        time.sleep(0.05)
+    raise SystemExit("nginx does not start")
