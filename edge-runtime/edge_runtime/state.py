@@ -118,6 +118,11 @@ class State:
         return self.folder / "daemon.toml"
 
     @property
+    def socket(self) -> Path:
+        """Where the daemon answers who may open it."""
+        return self.folder / "serve.sock"
+
+    @property
     def logs(self) -> Path:
         """The daemon's log."""
         return self.folder / "logs"

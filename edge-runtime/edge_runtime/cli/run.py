@@ -42,6 +42,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fps", type=count, default=10, metavar="N", help="pictures a second of --pictures (10)"
     )
+    parser.add_argument(
+        "--listen", metavar="HOST:PORT", help="without a source: answer there over HTTP too"
+    )
     add_threads(parser)
 
 
@@ -81,18 +84,25 @@ def _stay(options: argparse.Namespace) -> None:
 
     import msgspec
 
-    from edge_runtime.daemon import Daemon, ModelSettings, Settings, logs, read_settings
+    from edge_runtime.daemon import Daemon, ModelSettings, Settings, logs, parts, read_settings
+    from edge_runtime.watching import Watcher
 
     state = state_of(options)
 
     def settings() -> Settings:
         found = read_settings(state.settings)
+        if options.listen is not None:
+            serve = msgspec.structs.replace(found.serve, listen=options.listen)
+            found = msgspec.structs.replace(found, serve=serve)
         if options.model is None:
             return found
         wanted = found.models.get(options.model) or ModelSettings(threads=options.threads)
         return msgspec.structs.replace(found, models={options.model: wanted})
 
-    daemon = Daemon(state, settings)
+    watcher = Watcher()
+    daemon = Daemon(
+        state, settings, taps=(watcher.tap,), parts=parts(state, settings(), watcher.summary)
+    )
     signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
     signal.signal(signal.SIGINT, lambda *_: daemon.stop())
     signal.signal(signal.SIGHUP, lambda *_: daemon.reload())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from edge_runtime.errors import EdgeRuntimeError, StorageError
 from edge_runtime.outbox import write_report
 from edge_runtime.state import State
-from edge_runtime.store import Journal, ModelSlots, load_journal, save_journal
+from edge_runtime.store import Journal, ModelSlots, journal_stamp, load_journal, save_journal
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ class Book:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: tuple[tuple[int, int], ...] | None = None
         self._journal = Journal()
         self._waiting: list[tuple[str, Change, bool]] = []
         self._trouble = ""
@@ -79,11 +79,7 @@ class Book:
             log.error("no report was written: %s", error)  # noqa: TRY400 (one line, as everywhere)
 
     def _read(self) -> Journal:
-        try:
-            found = self._state.journal.stat()
-        except OSError:
-            return self._journal
-        stamp = (found.st_ino, found.st_mtime_ns)
+        stamp = journal_stamp(self._state.journal)
         if stamp != self._stamp:
             try:
                 self._journal = load_journal(self._state.journal)

@@ -23,11 +23,10 @@ from edge_runtime.daemon.book import Book
 from edge_runtime.daemon.gauge import Gauged
 from edge_runtime.daemon.listening import Listener
 from edge_runtime.daemon.loading import Loading
-from edge_runtime.daemon.memory import trim
 from edge_runtime.daemon.settings import ModelSettings, Settings
 from edge_runtime.daemon.shadow import incomparable, judge
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.hosting import Host, Loaded
+from edge_runtime.hosting import Host, Loaded, give_back_memory
 from edge_runtime.state import State
 from edge_runtime.store import ModelSlots, Slot
 from edge_runtime.store.slots import begin, commit, forget_starts, note_start
@@ -148,7 +147,7 @@ class Keeper:
     def _serve(self, loaded: Loaded) -> None:
         self._around.host.put(self.name, loaded)
         self._live = loaded
-        trim()
+        give_back_memory()
 
     def _follow(self) -> None:
         """Do as the journal says, where somebody else has changed it."""
@@ -220,7 +219,7 @@ class Keeper:
             self._back(slot, f"{slot.version} was refused on probation: {verdict.why}")
         elif self._around.book.change(self.name, commit, report=True):
             self._before = None
-            trim()
+            give_back_memory()
             self._say(logging.INFO, "committed", slot, verdict.why)
 
     def _back(self, slot: Slot, reason: str) -> None:

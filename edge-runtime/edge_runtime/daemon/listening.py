@@ -1,5 +1,7 @@
 """A release on trial hears the pictures that the live one decides about, and decides too."""
 
+import contextlib
+import os
 import queue
 import threading
 import time
@@ -7,7 +9,6 @@ from dataclasses import replace
 
 from edge_runtime.contract import Outputs
 from edge_runtime.daemon.gauge import oddness
-from edge_runtime.daemon.memory import be_nice
 from edge_runtime.daemon.settings import ShadowSettings
 from edge_runtime.daemon.shadow import Tally, difference
 from edge_runtime.engines import UInt8
@@ -55,7 +56,7 @@ class Listener:
             return
 
     def _run(self) -> None:
-        be_nice()
+        _be_nice()
         while (heard := self._waiting.get()) is not None and not self._closed:
             self.tally = self._compared(*heard)
 
@@ -82,3 +83,9 @@ class Listener:
                 first=tally.first or other or "",
             )
         return tally
+
+
+def _be_nice() -> None:
+    """Let this thread give way to those that serve (Linux: niceness is per thread)."""
+    with contextlib.suppress(OSError):  # a sandbox forbids it; the work is only less polite
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

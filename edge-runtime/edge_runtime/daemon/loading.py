@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edge_runtime.daemon.gauge import Gauged
-from edge_runtime.daemon.memory import be_nice, trim
 from edge_runtime.errors import EdgeRuntimeError, RefusedError
-from edge_runtime.hosting import Loaded
-from edge_runtime.running import of_slot, open_active
+from edge_runtime.hosting import Loaded, load_active
+from edge_runtime.running import of_slot
 from edge_runtime.state import State
 from edge_runtime.store import Slot
 
@@ -44,14 +43,12 @@ class Loading:
         return None
 
     def _run(self) -> None:
-        be_nice()
         try:
             active = of_slot(self.state, self.slot)
-            session = Gauged(open_active(self.state, active, self.threads), active.release)
-            self.result = Loaded(active, session)
+            loaded = load_active(self.state, active, self.threads)
+            self.result = Loaded(active, Gauged(loaded.session, active.release))
         except EdgeRuntimeError as error:
             self.result = error
         except MemoryError:
             self.result = RefusedError("there is not enough memory to load it")
         self.wake()
-        trim()

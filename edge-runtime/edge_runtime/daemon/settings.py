@@ -78,14 +78,42 @@ class CrashSettings(Struct, frozen=True, forbid_unknown_fields=True):
     load_s: Seconds = 300.0
 
 
+class ServeSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may ask the models, beside who may open the state's unix socket.
+
+    `listen` is HOST:PORT for TCP (None: the socket only). Beyond loopback `token`, `certificate`
+    and `key` are demanded: files, named from the state folder on. `live` keeps the last picture for
+    the status page. At the end, requests have `drain_s` to be answered.
+    """
+
+    listen: str | None = None
+    token: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    workers: Annotated[int, Meta(ge=1, le=64)] = 2
+    live: bool = True
+    drain_s: Seconds = 5.0
+
+
+class TelemetrySettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is watched is told once in `every_s`: POSTed to the URL `collector`, or, without one,
+    put into the folder `telemetry` of the state."""
+
+    collector: str | None = None
+    every_s: Annotated[float, Meta(ge=1, le=86400)] = 3600.0
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """All of them. `models` empty: every model that the journal knows."""
+    """All of them. `models` empty: every model that the journal knows. `telemetry` None: nothing is
+    told. What `serve` and `telemetry` say counts from the next start on."""
 
     models: dict[str, ModelSettings] = {}
     poll: PollSettings = PollSettings()
     shadow: ShadowSettings = ShadowSettings()
     dwell: DwellSettings = DwellSettings()
     crash: CrashSettings = CrashSettings()
+    serve: ServeSettings = ServeSettings()
+    telemetry: TelemetrySettings | None = None
 
 
 def read_settings(path: Path) -> Settings:
@@ -119,7 +147,16 @@ def _nearest(message: str) -> str:
     unknown = re.search(r"unknown field `([^`]*)`", message)
     if unknown is None:
         return ""
-    sections = (Settings, ModelSettings, PollSettings, ShadowSettings, DwellSettings, CrashSettings)
+    sections = (
+        Settings,
+        ModelSettings,
+        PollSettings,
+        ShadowSettings,
+        DwellSettings,
+        CrashSettings,
+        ServeSettings,
+        TelemetrySettings,
+    )
     names = [name for section in sections for name in section.__struct_fields__]
     near = difflib.get_close_matches(unknown[1], names, 1, 0.5)
     return f"; did you mean `{near[0]}`?" if near else ""

@@ -5,6 +5,7 @@ one after the other. The newest intact one counts. A journal of before there wer
 where there is none of them.
 """
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,16 @@ class _Copy:
 def copies(path: Path) -> tuple[Path, Path]:
     """Where the two copies of the journal `path` lie."""
     return path.with_suffix(".a.json"), path.with_suffix(".b.json")
+
+
+def journal_stamp(path: Path) -> tuple[tuple[int, int], ...]:
+    """What changes whenever the journal at `path` does."""
+    found = []
+    for file in (path, *copies(path)):
+        with contextlib.suppress(OSError):  # not there, or about to be replaced
+            status = file.stat()
+            found.append((status.st_ino, status.st_mtime_ns))
+    return tuple(found)
 
 
 def load_journal(path: Path) -> Journal:

@@ -1,0 +1,22 @@
+"""What works with the models beside the daemon: the server, and who tells what is watched."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from edge_runtime.contract import Watch
+from edge_runtime.daemon.loop import Part
+from edge_runtime.daemon.settings import Settings
+from edge_runtime.state import State
+
+
+def parts(state: State, settings: Settings, watch: Callable[[], Watch]) -> Sequence[Part]:
+    """The parts that `settings` ask for; `watch` gives what was watched so far."""
+    from edge_runtime.daemon.answering import answering
+
+    found: list[Part] = [partial(answering, state=state, settings=settings.serve, watch=watch)]
+    if settings.telemetry is not None:
+        from edge_runtime.daemon.telling import telling
+
+        told = settings.telemetry
+        found.append(lambda _host: telling(state, told, watch))
+    return found
