@@ -39,7 +39,8 @@ def run(full: bool, /) -> Measured:
     starts = np.linspace(LEARN + 2, last, 12 if full else 3).round().astype(int)
     metrics: dict[str, float] = {}
     peers: dict[str, object] = {}
-    for kind, seeds in {**FAULTS, "frozen": {"": _same}}.items():
+    seeded: dict[str, dict[str, Seed]] = {**FAULTS, "frozen": {"": _same}}
+    for kind, seeds in seeded.items():
         told: list[tuple[str, int]] = []
         for strength, seed in seeds.items():
             found = [_until_told(known[at], pictures[at:], seed) for at in starts]

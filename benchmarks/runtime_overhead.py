@@ -80,7 +80,7 @@ def _measure(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, ND
     """Milliseconds by way, the median of each round."""
     chance = np.random.default_rng(0)
     names = list(ways)
-    found = {name: np.zeros(rounds) for name in names}
+    found: dict[str, NDArray[np.float64]] = {name: np.zeros(rounds) for name in names}
     for number in range(-3, rounds):  # the first ones warm up
         for place in chance.permutation(len(names)):
             times = []

@@ -158,7 +158,7 @@ def _measured(sides: dict[str, Side], absent: dict[str, str]) -> Measured:
     return Measured(
         metrics=metrics,
         bounds={name: Bound("at_least", 1.0) for name in metrics},
-        peers={peer: _figures(side) for peer, side in figures.items()} | absent,
+        peers={**{peer: _figures(side) for peer, side in figures.items()}, **absent},
     )
 
 

@@ -60,7 +60,8 @@ def test_a_case_is_always_the_same() -> None:
 
 
 PROGRAM = """
-import os, pathlib, sys
+import os, pathlib, resource, sys
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 pathlib.Path(sys.argv[1]).write_bytes(bytes.fromhex(sys.argv[2]))
 {}
 """

@@ -18,6 +18,7 @@ from edge_runtime.errors import InputError, MissingError, RefusedError, StorageE
 from edge_runtime.running import active, open_active
 from edge_runtime.state import State
 from edge_runtime.streams.detection import Detector
+from edge_runtime.streams.sources import Frame
 
 from .models import Built, build, build_digits, png, scene
 from .publishing import Publisher
@@ -60,8 +61,8 @@ def test_every_form_of_a_picture_gives_the_same_decisions(runtime: Runtime, tmp_
 def test_decisions_are_those_of_a_run(runtime: Runtime, state: State) -> None:
     found = active(state, None)
     threshold = found.release.operating_point.score_threshold
-    detector = Detector(open_active(state, found, 1), found.release, threshold)
-    boxes, scores = detector.detect(_picture())
+    detector = Detector(found, open_active(state, found, 1), threshold)
+    boxes, scores = detector.detect(Frame(0, 0.0, _picture()))
     result = runtime.infer(_picture())
     assert [list(d.box or ()) for d in result.decisions] == boxes.tolist()
     assert [d.score for d in result.decisions] == scores.tolist()

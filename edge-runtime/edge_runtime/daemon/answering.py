@@ -1,10 +1,12 @@
 """The daemon's server: what is loaded answers over HTTP, and its page says what became of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final, Literal
 
 from edge_runtime.contract import Watch
+from edge_runtime.contract.watch import Verdict
 from edge_runtime.daemon.settings import ServeSettings
 from edge_runtime.hosting import Host
 from edge_runtime.serving import Panel, Row, Server, ServingSettings, listen_on
@@ -12,6 +14,11 @@ from edge_runtime.state import State
 from edge_runtime.store import Journal, ModelSlots, load_journal
 
 MOST_TEXT = 300
+_STATES: Final[Mapping[Verdict, Literal["plain", "good", "bad"]]] = {
+    "ok": "good",
+    "drifting": "bad",
+    "too few": "plain",
+}
 
 
 def serving_settings(settings: ServeSettings, state: State) -> ServingSettings:
@@ -84,6 +91,5 @@ def watch_panel(watch: Watch) -> Panel:
         rows.append(Row(f"{name}: looked at", f"{model.pictures} of {model.calls} calls"))
         for signal, said in model.signals.items():
             share = None if said.psi is None or not said.limit else said.psi / said.limit
-            state = {"drifting": "bad", "ok": "good"}.get(said.verdict, "plain")
-            rows.append(Row(f"{name}: {signal}", said.verdict, state, share))
+            rows.append(Row(f"{name}: {signal}", said.verdict, _STATES[said.verdict], share))
     return Panel("Drift and camera", tuple(rows))

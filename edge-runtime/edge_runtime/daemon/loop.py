@@ -19,6 +19,7 @@ from edge_runtime.daemon.updater import Polled, Updater
 from edge_runtime.engines import UInt8
 from edge_runtime.errors import EdgeRuntimeError, InputError
 from edge_runtime.hosting import Host, Loaded, Tap
+from edge_runtime.rebuilding import mend_journal
 from edge_runtime.state import State
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,8 @@ class Daemon:
         clean = False
         with self._state.daemon_lock(), contextlib.ExitStack() as parts:
             log.info("the daemon of %s starts", self._site, extra={"event": "start"})
+            with self._state.lock():
+                mend_journal(self._state, self._state.site(), time.time())
             try:
                 self._take(self._around.settings)
                 self._schedule()

@@ -107,7 +107,8 @@ def flip(slots: ModelSlots, new: Slot, refused: dict[str, str]) -> ModelSlots:
 def _last_good(slots: ModelSlots, new: Slot) -> Slot | None:
     """What to go back to from `new`: never the same release, never one on probation."""
     same = slots.active is not None and slots.active.release == new.release
-    return slots.previous if same or slots.dwelling else slots.active
+    good = slots.previous if same or slots.dwelling else slots.active
+    return None if good is not None and good.release == new.release else good
 
 
 def try_out(slots: ModelSlots, new: Slot, refused: dict[str, str]) -> ModelSlots:

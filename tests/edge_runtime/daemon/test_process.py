@@ -16,6 +16,7 @@ from edge_runtime.contract import FileRef, digest
 from edge_runtime.daemon import logs
 from edge_runtime.state import State
 from edge_runtime.store import ModelSlots, load_journal, save_journal
+from edge_runtime.store.journal import copies
 from edge_runtime.store.slots import begin, note_start
 from edge_runtime.update import Wish, once
 
@@ -173,3 +174,19 @@ def test_a_box_without_network_goes_on_with_what_it_has(
         (tmp_path / "gone").rename(publisher.folder / "metadata")
         publisher.publish(build(2))
         until(lambda: "committed" in events(state))
+
+
+def test_a_damaged_journal_is_made_anew_without_network(
+    state: State, publisher: Publisher, tmp_path: Path
+) -> None:
+    publisher.publish(build(1))
+    once(state, Wish("squares"), lambda *_: None)
+    (publisher.folder / "metadata").rename(tmp_path / "gone")
+    for copy in copies(state.journal):
+        copy.write_bytes(copy.read_bytes()[:-9])
+    with process(state):
+        until(lambda: "serving" in events(state))
+    active = slots(state).active
+    assert active is not None
+    assert active.version == "1.0.0"
+    assert "made anew" in slots(state).reason
