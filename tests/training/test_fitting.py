@@ -62,6 +62,7 @@ def test_what_a_recipe_says_is_kept() -> None:
         ((768, 576), "torchvision/fcos_resnet50_fpn", [384, 288]),
         ((1920, 1080), "timm/resnet18", [416, 224]),
         ((4000, 40), "specialist", [3312, 32]),
+        ((200, 1452), "timm/resnet18", [128, 864]),  # not 96 × 896, a quarter too narrow
     ],
 )
 def test_a_detector_gets_the_shape_of_the_pictures(

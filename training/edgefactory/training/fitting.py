@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from edgefactory.datasets import Item, Snapshot
 from edgefactory.training.recipe import SPECIALIST, Recipe, Task, step_of
 
 _PIXELS: Final = math.prod(Recipe().resolution)  # most that a detector is given
+_AWAY: Final = math.log(1.2)  # of a shape: what a detector hardly notices
 _LARGEST: Final = 4096  # side that a recipe takes
 _LONGER: Final = 96  # most of a longer side that our own classifier, which looks closely, is given
 _LIBRARYS: Final = (32, 224)  # shorter side at least, longer at most: their strides, their training
@@ -51,22 +53,29 @@ def _median(items: tuple[Item, ...]) -> Size:
 
 
 def _for_boxes(picture: Size, step: int) -> Size:
-    """Multiples of `step`: the nearest to the picture's shape, of those around its scaled size."""
+    """Multiples of `step`: the nearest to the picture's shape, of those around its scaled size.
+
+    Of a long picture also of those below, where what is around it would be a sixth too narrow.
+    """
     scale = min(1.0, math.sqrt(_PIXELS / math.prod(picture)))
-    widths, heights = (_multiples(side * scale, step) for side in picture)
     wanted = picture[0] / picture[1]
+
+    def away(size: Size) -> float:
+        return abs(math.log(size[0] / size[1] / wanted))
 
     def cost(size: Size) -> tuple[bool, float, int]:
         pixels = math.prod(size)
-        return pixels > _PIXELS, abs(math.log(size[0] / size[1] / wanted)), -pixels
+        return pixels > _PIXELS, away(size), -pixels
 
-    return min(((width, height) for width in widths for height in heights), key=cost)
+    widths, heights = (_multiples(side * scale, step) for side in picture)
+    near = min(itertools.product(widths[1:], heights[1:]), key=cost)
+    return near if away(near) < _AWAY else min(itertools.product(widths, heights), key=cost)
 
 
-def _multiples(side: float, step: int) -> tuple[int, int]:
-    """The multiples of `step` below and above."""
+def _multiples(side: float, step: int) -> tuple[int, int, int]:
+    """Two multiples of `step` below and one above."""
     below = max(1, min(math.floor(side / step), _LARGEST // step - 1)) * step
-    return below, below if below == side else below + step
+    return max(step, below - step), below, below if below == side else below + step
 
 
 def _for_wholes(picture: Size, model: str) -> Size:
