@@ -19,7 +19,7 @@ test: $(VENV)/.test ## install, then format, lint, types, import rules, fast tes
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(ONE_THREAD) $(BIN)/python -m pytest -m "not component" -n 2
-	$(ONE_THREAD) $(BIN)/python -m pytest -m component -n 2 --dist loadfile
+	$(ONE_THREAD) $(BIN)/python -m pytest -m component -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(VENV)/.demo ## list the benchmarks; `make bench B=NAME [FULL=1]` runs one
 	$(BIN)/python benchmarks/run.py $(B)
