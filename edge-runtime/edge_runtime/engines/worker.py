@@ -1,8 +1,8 @@
 """The worker process: one model in an engine that must not share a process with others.
 
 It takes the handles of its socket, its parent's life line, the model's files, the batches and the
-outputs. It ends when its parent does, however that happens: the kernel sends it SIGIO when nobody
-holds the life line any more. (PDEATHSIG would end it with the *thread* that started it.)
+outputs. It ends when its parent does, however that happens: the kernel kills it when nobody holds
+the life line any more. (PDEATHSIG would end it with the *thread* that started it.)
 """
 
 import contextlib
@@ -90,10 +90,10 @@ def _ran(session: Session, asked: Run, given: Region, made: Region) -> Ran | Ref
 
 
 def _end_with_parent(life: int) -> None:
-    signal.signal(signal.SIGIO, signal.SIG_DFL)  # which ends us
     for meant_for_the_parent in (signal.SIGINT, signal.SIGTERM):
         signal.signal(meant_for_the_parent, signal.SIG_IGN)
     fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(life, fcntl.F_SETSIG, signal.SIGKILL)  # instead of SIGIO: also if it is stopped
     fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
     line = select.poll()
     line.register(life, 0)

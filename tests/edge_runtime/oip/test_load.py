@@ -1,5 +1,6 @@
 """Under load and in trouble: bounded, in time, and always with an answer."""
 
+import queue
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -180,13 +181,15 @@ def test_outputs_that_are_none_are_the_servers_fault(outputs: Outputs) -> None:
     assert said.json["error"]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_after_a_defect_the_next_request_finds_a_worker() -> None:
+def test_after_a_defect_the_next_request_finds_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    defects: queue.SimpleQueue[threading.ExceptHookArgs] = queue.SimpleQueue()
+    monkeypatch.setattr(threading, "excepthook", defects.put)
     with _serving(_Broken()) as server:
         for _ in range(3):
             said = ask(server.port, INFER)
             assert said.status == 500
             assert "ZeroDivision" not in said.body.decode()
+            assert defects.get(timeout=30).exc_type is ZeroDivisionError  # the log has it
 
 
 def test_requests_that_wait_together_run_together(monkeypatch: pytest.MonkeyPatch) -> None:
