@@ -6,6 +6,7 @@ with --pictures of digits what it read.
 """
 
 import argparse
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,6 +107,8 @@ def _stay(options: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
     signal.signal(signal.SIGINT, lambda *_: daemon.stop())
     signal.signal(signal.SIGHUP, lambda *_: daemon.reload())
+    if not getattr(options, "verbose", False):  # a line a request would push out what happened
+        logging.getLogger("edge_runtime.serving.access").setLevel(logging.WARNING)
     handler = logs.start(state.logs)
     try:
         daemon.run()
