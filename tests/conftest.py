@@ -6,8 +6,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-# An example may take long on a busy machine; that says nothing of the code.
-settings.register_profile("edgefactory", deadline=None)
+# An example may take long on a busy machine; that says nothing of the code. One commit has one
+# result; `pytest --hypothesis-profile explore` looks where nobody has looked.
+settings.register_profile("edgefactory", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None)
 settings.load_profile("edgefactory")
 
 

@@ -17,6 +17,8 @@ _FILTERS = {
     "pillow-bilinear": Image.Resampling.BILINEAR,
 }
 
+_MOST_REDUCED = 2**15  # pixels of a block: of larger ones `reduce`'s fixed point loses a grey level
+
 
 class Placement(NamedTuple):
     """Where the picture lies in the input: input = picture × scale + offset, per axis."""
@@ -80,7 +82,8 @@ def _resized(picture: UInt8, size: tuple[int, int], spec: InputSpec) -> UInt8:
     image = Image.fromarray(picture)
     factor_x, rest_x = divmod(image.width, size[0])
     factor_y, rest_y = divmod(image.height, size[1])
-    if spec.resize == "pillow-box" and not (rest_x or rest_y):
+    whole = not (rest_x or rest_y) and factor_x * factor_y <= _MOST_REDUCED
+    if spec.resize == "pillow-box" and whole:
         # The mean of whole blocks: what BOX computes, four times faster.
         return np.asarray(image.reduce((factor_x, factor_y)))
     return np.asarray(image.resize(size, _FILTERS[spec.resize]))

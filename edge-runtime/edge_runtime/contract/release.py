@@ -32,9 +32,10 @@ class InputSpec(Struct, frozen=True, forbid_unknown_fields=True):
     `fit`: "stretch" fills width × height and ignores the aspect ratio; "letterbox" keeps it
     and pads with the grey level `pad`. `resize` names the exact algorithm, because two
     libraries' "bilinear" differ by up to ten grey levels. "pillow-box" is Pillow's `reduce`
-    where both sides shrink by whole factors, its BOX filter otherwise. `signal` says how the
-    picture is made where it is a sequence; see `contract.signals`. Without one it is UNSET, not
-    None: so documents from before there were sequences keep their bytes.
+    where both sides shrink by whole factors (to blocks of up to 32,768 pixels), its BOX filter
+    otherwise. `signal` says how the picture is made where it is a sequence; see
+    `contract.signals`. Without one it is UNSET, not None: so documents from before there were
+    sequences keep their bytes.
     """
 
     width: Pixels
