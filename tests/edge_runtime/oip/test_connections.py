@@ -192,5 +192,5 @@ def test_nothing_is_left_behind(server: Server) -> None:
             client.sendall(INFER[:20])
     end = time.monotonic() + 20
     while len(list(Path("/proc/self/fd").iterdir())) > before and time.monotonic() < end:
-        ask(server.port, LIVE)
+        time.sleep(0.02)  # the server has yet to see that the last client has gone
     assert len(list(Path("/proc/self/fd").iterdir())) <= before
