@@ -21,7 +21,7 @@ import numpy as np
 from edge_runtime.contract import decide
 from edge_runtime.engines import IsolatedSession
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.hosting import Host, Loaded, load_active, swap
+from edge_runtime.hosting import Host, Loaded, give_back_memory, load_active
 from edge_runtime.state import State
 from ten_megabytes import activate, picture
 
@@ -95,7 +95,8 @@ def main() -> None:
         with Asking(host, expected, pause) as busy:
             while len(memory) < swaps or len(busy.latencies) < requests:
                 number = len(memory) + 1
-                swap(host, NAME, load_active(state, releases[number % 2], 1))
+                host.put(NAME, load_active(state, releases[number % 2], 1))
+                give_back_memory()
                 memory.append(_megabytes(host.get(NAME)))
                 if number % 50 == 0:
                     sys.stderr.write(

@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import threading
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -17,8 +16,6 @@ from edge_runtime.state import State
 
 IN_A_WORKER: Final[frozenset[Engine]] = frozenset({"openvino"})
 """Engines that have crashed where models are replaced in place; see `engines.isolated`."""
-
-LEAVE_S: Final = 30.0  # what `swap` waits for the last request of what ran before
 
 
 @dataclass(frozen=True)
@@ -116,23 +113,6 @@ def load_active(state: State, active: Active, threads: int) -> Loaded:
     self_test_release(active.release, variant, session, contents)
     give_back_memory()
     return Loaded(active, session)
-
-
-def swap(host: Host, name: str, loaded: Loaded) -> None:
-    """`host.put`, and give back the memory of what ran before once its last request is done.
-
-    Waits LEAVE_S for that at most; call it beside the requests, and hold no `Loaded` meanwhile.
-    """
-    gone = threading.Event()
-    before = host.get(name).session if name in host.names() else None
-    if before is None or before is loaded.session:
-        gone.set()
-    else:
-        weakref.finalize(before, gone.set).atexit = False
-    del before
-    host.put(name, loaded)
-    gone.wait(LEAVE_S)
-    give_back_memory()
 
 
 def give_back_memory() -> None:

@@ -15,26 +15,18 @@ import msgspec
 from msgspec import Struct
 
 from edge_runtime import engines, proof
+from edge_runtime.asking import Asking
 from edge_runtime.contract import (
     Engine,
     FileRef,
-    Offer,
-    Patch,
     Release,
-    Rollout,
     Variant,
     decode,
-    offered,
-    takes_part,
 )
-from edge_runtime.enrolment import trusted_root
 from edge_runtime.errors import (
-    ContractError,
     EdgeRuntimeError,
     InputError,
-    MissingError,
     RefusedError,
-    TrustError,
 )
 from edge_runtime.hardware import hardware_classes
 from edge_runtime.outbox import write_report
@@ -48,16 +40,15 @@ from edge_runtime.store.slots import (
     drop_trial,
     failed,
     flip,
-    leave,
     note_start,
     settled,
     try_out,
     unbar,
 )
-from edge_runtime.trust import Http, Origin, fetch_blob, fetch_by_patch, highwater, stick
+from edge_runtime.trust import Http, Origin, fetch_blob, fetch_by_patch, stick
 
 if TYPE_CHECKING:
-    from edge_runtime.trust.metadata import Catalogue
+    pass
 
 log = logging.getLogger(__name__)
 
@@ -199,25 +190,30 @@ class _Updating:
         self._contents = state.contents
         self._hardware = hardware_classes()
         self._start = time.perf_counter()
-        self.heard = Heard()
-        self._patches: Callable[[], tuple[Patch, ...]] = tuple
+        self._asking = Asking(state, site, origin, wish.model, self._hardware, progress, now)
+
+    @property
+    def heard(self) -> Heard:
+        """What was learnt from the rollout so far."""
+        return self._asking.heard
 
     def run(self) -> Update:
         try:
-            rollout, release, ref = self._verified()
+            asked = self._asking.verified()
         except RefusedError:
             self._restore()
             raise
-        if release is None or ref is None:
+        if asked.release is None or asked.ref is None:
             self._nobody_asks()
             self._restore()
             return Update(
                 model=self._wish.model,
-                outcome="paused" if self._paused(rollout) else "not-in-rollout",
-                release=rollout.release,
-                sequence=rollout.sequence,
+                outcome="paused" if asked.paused else "not-in-rollout",
+                release=asked.rollout.release,
+                sequence=asked.rollout.sequence,
                 seconds=self._seconds(),
             )
+        release, ref = asked.release, asked.ref
         slots = msgspec.structs.replace(self._slots(), heard=self.heard)
         active, trial = slots.active, slots.trial
         if active is not None and active.release == ref and self._fits(active, release):
@@ -254,68 +250,6 @@ class _Updating:
             return None
         return barred
 
-    def _verified(self) -> tuple[Rollout, Release | None, FileRef | None]:
-        """Metadata, rollout and release, with the marks raised and saved at each step."""
-        from edge_runtime.trust.metadata import Catalogue
-
-        self._progress(0, 4, "metadata")
-        catalogue = Catalogue(
-            self._origin,
-            trusted_root(self._state, self._site),
-            highwater.load(self._state.trust),
-            self._now,
-        )
-        catalogue.refresh()
-        self._save(catalogue, catalogue.marks)
-        block = catalogue.block(self._wish.model)
-        if block is not None:
-            self._save(catalogue, highwater.raise_block(catalogue.marks, block))
-            self._leave(catalogue.marks)
-        rollout = catalogue.rollout(self._wish.model)
-        self._save(
-            catalogue, highwater.raise_edition(catalogue.marks, rollout.model, rollout.edition)
-        )
-        if rollout.floor > catalogue.marks.models[rollout.model].floor:
-            self._check_floor(catalogue, rollout)
-            self._save(
-                catalogue, highwater.raise_floor(catalogue.marks, rollout.model, rollout.floor)
-            )
-        active = load_journal(self._state.journal).of(self._wish.model).active
-        offer = offered(rollout, self._takes_part(rollout), active.sequence if active else None)
-        self.heard = Heard(rollout.edition, offer)
-        if offer is None or (offer == rollout.base and self._blocked(catalogue, offer)):
-            return rollout, None, None
-        release, data = catalogue.release(rollout.model, offer)
-        marks = highwater.raise_model(
-            catalogue.marks, release.name, offer.sequence, offer.release, rollout.known
-        )
-        self._save(catalogue, marks)
-        against = marks.models[release.name].against(offer.sequence, offer.release)
-        if against:
-            raise RefusedError(f"{release.name} {release.version} may not run: {against}")
-        if self._origin.group is None:  # a stick brings whole files
-            self._patches = lambda: _patches(catalogue, rollout)
-        return rollout, release, self._contents.put(data)
-
-    def _blocked(self, catalogue: "Catalogue", offer: Offer) -> bool:
-        """Whether a block list names the release of `offer`."""
-        blocked = catalogue.marks.models[self._wish.model].blocked
-        return isinstance(blocked, dict) and offer.release in blocked
-
-    def _save(self, catalogue: "Catalogue", marks: highwater.Marks) -> None:
-        catalogue.marks = highwater.save(self._state.trust, marks)
-
-    def _leave(self, marks: highwater.Marks) -> None:
-        """What was blocked stops being active before anything else is tried."""
-        model = self._wish.model
-        mark = marks.models[model]
-        journal = load_journal(self._state.journal)
-        slots = journal.of(model)
-        left = leave(slots, lambda slot: mark.against(slot.sequence, slot.release.sha256))
-        if left != slots:
-            self._progress(0, 4, "leaving what is blocked")
-            save_journal(self._state.journal, journal.with_model(model, left))
-
     def _restore(self) -> None:
         """Fetch what the active release lacks: it stays, and it, or some of it, was damaged."""
         slot = load_journal(self._state.journal).of(self._wish.model).active
@@ -326,27 +260,6 @@ class _Updating:
             self._fetch(release, slot.release, [release.variant(slot.variant)])
         except EdgeRuntimeError as error:
             log.warning("what is active is damaged, and could not be mended: %s", error)
-
-    def _check_floor(self, catalogue: "Catalogue", rollout: Rollout) -> None:
-        """Raise TrustError unless the floor stands on a release that was signed.
-
-        A floor never falls, so whoever stole the rollout key could forbid every model for ever.
-        """
-        release, _ = catalogue.release(rollout.model, rollout.offer)
-        if rollout.floor > release.sequence:
-            raise TrustError(
-                f"the rollout of {rollout.model} sets a floor of {rollout.floor}, above its own "
-                f"release {release.sequence}"
-            )
-
-    def _paused(self, rollout: Rollout) -> bool:
-        return rollout.paused and self._takes_part(rollout)
-
-    def _takes_part(self, rollout: Rollout) -> bool:
-        site = self._site
-        return any(
-            takes_part(rollout, site.site, hardware, site.region) for hardware in self._hardware
-        )
 
     def _fits(self, active: Slot, release: Release) -> bool:
         """True when what is active needs no new choice: intact, and of the engine asked for."""
@@ -409,7 +322,7 @@ class _Updating:
         journal = load_journal(self._state.journal)
         make_room(self._contents, journal, [itself, *wanted.values()], self._site.quota)
         missing = [ref for ref in wanted.values() if not self._contents.holds(ref)]
-        patches = self._patches() if missing else ()
+        patches = self._asking.patches() if missing else ()
         source, blobs = self._origin.source, self._origin.blobs
         for number, ref in enumerate(missing):
             self._progress(number, len(missing), f"blob {ref.sha256[:12]} ({ref.bytes} bytes)")
@@ -447,15 +360,6 @@ class _Updating:
 
     def _seconds(self) -> float:
         return round(time.perf_counter() - self._start, 3)
-
-
-def _patches(catalogue: "Catalogue", rollout: Rollout) -> tuple[Patch, ...]:
-    """The patches that are published; none, and a line in the log, when they cannot be used."""
-    try:
-        return catalogue.patches(rollout)
-    except (MissingError, TrustError, ContractError) as error:
-        log.warning("no patches, fetching whole files: %s", error)
-        return ()
 
 
 def _tried(release: Release, ref: FileRef) -> Slot:

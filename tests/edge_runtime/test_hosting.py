@@ -12,7 +12,7 @@ from edge_runtime.contract import FileRef, Outputs
 from edge_runtime.engines import Session, UInt8, load
 from edge_runtime.engines.loading import InputTensor
 from edge_runtime.errors import EdgeRuntimeError, MissingError, RefusedError
-from edge_runtime.hosting import Host, Loaded, load_active, swap
+from edge_runtime.hosting import Host, Loaded, give_back_memory, load_active
 from edge_runtime.running import Active, active
 from edge_runtime.state import State
 from edge_runtime.store import Slot
@@ -136,7 +136,8 @@ def test_releases_take_each_others_place_under_load(
     for thread in threads:
         thread.start()
     for number in range(1, 7):
-        swap(host, "squares", load_active(state, actives[number % 2], 1))
+        host.put("squares", load_active(state, actives[number % 2], 1))
+        give_back_memory()
     done.set()
     for thread in threads:
         thread.join(30)

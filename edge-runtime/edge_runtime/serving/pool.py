@@ -72,9 +72,17 @@ class Pool:
         for _ in range(self._workers):
             self._tokens.put(False)
 
-    def prepare(self, name: str, loaded: Loaded) -> None:
-        """Find out which batches pay for `loaded`, which runs or will run as `name`."""
-        self._sizes[name] = _Sizes(weakref.ref(loaded), sizes_that_pay(loaded.session))
+    def look(self) -> None:
+        """Warm up what is loaded since the last look, and find out which batches pay for it.
+
+        Takes about half a second a model, so call it beside the requests.
+        """
+        for name in self._host.names():
+            with contextlib.suppress(MissingError):  # it went meanwhile
+                loaded = self._host.get(name)
+                if name not in self._sizes or self._sizes[name].of() is not loaded:
+                    sizes = sizes_that_pay(loaded.session)
+                    self._sizes[name] = _Sizes(weakref.ref(loaded), sizes)
 
     def submit(self, job: Job) -> bool:
         """Let `job` wait for a worker; False when too many do."""

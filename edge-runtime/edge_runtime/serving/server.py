@@ -11,11 +11,11 @@ from pathlib import Path
 
 from edge_runtime.access import Access
 from edge_runtime.errors import InputError
-from edge_runtime.hosting import Host, Loaded
+from edge_runtime.hosting import Host
 from edge_runtime.serving.application import App
 from edge_runtime.serving.connection import Connection
 from edge_runtime.serving.connections import Connections
-from edge_runtime.serving.live import Live, Seen
+from edge_runtime.serving.live import Live
 from edge_runtime.serving.pool import Pool
 from edge_runtime.serving.settings import ServingSettings
 from edge_runtime.serving.status import Panel, Status
@@ -35,8 +35,8 @@ def _nothing() -> tuple[Panel, ...]:
 class Server:
     """Serves what `host` has loaded, from `start` to `stop`.
 
-    `status` adds panels to the status page. Models that are loaded when it starts are warmed up;
-    for others call `prepare` before `Host.put`.
+    `status` adds panels to the status page. Models are warmed up before it starts, and those that
+    come later within a second or so; until then their pictures run one by one.
     """
 
     def __init__(self, host: Host, settings: ServingSettings, status: Status = _nothing) -> None:
@@ -52,8 +52,7 @@ class Server:
     def start(self) -> None:
         """Listen; returns when requests are answered. Raises InputError when it cannot."""
         sockets = self._sockets()
-        for name in self._host.names():
-            self.prepare(name, self._host.get(name))
+        self._pool.look()
         self._pool.start()
         self._loop = asyncio.new_event_loop()
         ready = threading.Event()
@@ -78,18 +77,6 @@ class Server:
         if self._settings.socket is not None:
             self._settings.socket.unlink(missing_ok=True)
 
-    def prepare(self, name: str, loaded: Loaded) -> None:
-        """Warm `loaded` up, and see whether batches pay; takes about half a second."""
-        self._pool.prepare(name, loaded)
-
-    def show(self, name: str, seen: Seen) -> None:
-        """Show a picture of a stream on the status page. Any thread."""
-        self._live.put(name, seen)
-
-    def longest(self) -> float:
-        """Seconds that the request which has run for longest has taken; 0.0 when none runs."""
-        return self._pool.longest()
-
     def _sockets(self) -> list[tuple[socket.socket, Access | None]]:
         found: list[tuple[socket.socket, Access | None]] = []
         try:
@@ -111,12 +98,13 @@ class Server:
         try:
             for listening, access in sockets:
                 self._loop.run_until_complete(self._listen(listening, access))
-            sweeping = self._loop.create_task(self._sweep())
+            tasks = [self._loop.create_task(work) for work in (self._sweep(), self._look())]
             self._loop.call_soon(ready.set)
             self._loop.run_forever()
-            sweeping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                self._loop.run_until_complete(sweeping)
+            for task in tasks:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    self._loop.run_until_complete(task)
         finally:
             ready.set()
             self._loop.close()
@@ -135,6 +123,11 @@ class Server:
             self._app.connections = len(self._connections)
             self._connections.sweep()
             await asyncio.sleep(SWEEP_S)
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            await self._loop.run_in_executor(None, self._pool.look)
 
     async def _drain(self, drain_s: float) -> None:
         self._app.draining = self._connections.draining = True

@@ -192,6 +192,26 @@ def test_after_a_defect_the_next_request_finds_a_worker(monkeypatch: pytest.Monk
             assert defects.get(timeout=30).exc_type is ZeroDivisionError  # the log has it
 
 
+def test_what_is_loaded_later_is_looked_at_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: queue.SimpleQueue[Session] = queue.SimpleQueue()
+
+    def look(session: Session) -> tuple[int, ...]:
+        seen.put(session)
+        return ()
+
+    monkeypatch.setattr("edge_runtime.serving.pool.sizes_that_pay", look)
+    host, first, second = Host(), _squares(), _squares()
+    host.put("squares", first)
+    server = Server(host, ServingSettings(listen_on("127.0.0.1:0"), workers=1))
+    server.start()
+    try:
+        assert seen.get_nowait() is first.session  # before it listens
+        host.put("squares", second)
+        assert seen.get(timeout=30) is second.session
+    finally:
+        server.stop(5)
+
+
 def test_requests_that_wait_together_run_together(monkeypatch: pytest.MonkeyPatch) -> None:
     session = _squares().session
     gate = _Gate(session)
