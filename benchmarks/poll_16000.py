@@ -121,8 +121,10 @@ def _metadata(published: Path) -> int:
 
 def _bytes(server: Nginx, root: bytes, cache: Path) -> dict[str, float]:
     """What the steps of one site cost on the wire."""
-    from edge_runtime.trust import Http, Marks, Origin
+    from edge_runtime.trust import Marks
+    from edge_runtime.trust.http import Http
     from edge_runtime.trust.metadata import Catalogue
+    from edge_runtime.trust.origin import Origin
 
     def site() -> Catalogue:
         return Catalogue(Origin(server.url, Http(), cache), root, Marks())
@@ -149,8 +151,10 @@ def _bytes(server: Nginx, root: bytes, cache: Path) -> dict[str, float]:
 
 def _herd(server: Nginx, root: bytes, folder: Path) -> tuple[float, float]:
     """CPU seconds of the server a poll, and polls a second."""
-    from edge_runtime.trust import Http, Marks, Origin
+    from edge_runtime.trust import Marks
+    from edge_runtime.trust.http import Http
     from edge_runtime.trust.metadata import Catalogue
+    from edge_runtime.trust.origin import Origin
 
     caches = [folder / "sites" / str(number) for number in range(POLLS)]
     for cache in caches:

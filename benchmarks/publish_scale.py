@@ -201,8 +201,10 @@ def _served(folder: Path) -> Iterator[str]:
 
 def _refresh_ms(url: str, root: bytes, cache: Path) -> float:
     """CPU of this thread; the server's is not in it."""
-    from edge_runtime.trust import Http, Marks, Origin
+    from edge_runtime.trust import Marks
+    from edge_runtime.trust.http import Http
     from edge_runtime.trust.metadata import Catalogue
+    from edge_runtime.trust.origin import Origin
 
     started = time.thread_time()
     catalogue = Catalogue(Origin(url, Http(), cache), root, Marks())

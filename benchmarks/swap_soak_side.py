@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from edge_runtime.contract import decide
-from edge_runtime.engines import IsolatedSession
+from edge_runtime.engines.isolated import IsolatedSession
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.hosting import Host, Loaded, give_back_memory, load_active
 from edge_runtime.state import State

@@ -15,7 +15,8 @@ from edge_runtime.running import Progress
 from edge_runtime.state import Site, State
 from edge_runtime.store import Heard, load_journal, save_journal
 from edge_runtime.store.slots import leave
-from edge_runtime.trust import Origin, highwater
+from edge_runtime.trust import highwater
+from edge_runtime.trust.origin import Origin
 
 if TYPE_CHECKING:
     from edge_runtime.trust.metadata import Catalogue

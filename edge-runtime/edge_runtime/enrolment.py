@@ -13,7 +13,8 @@ from edge_runtime.device import ensure_device_key
 from edge_runtime.errors import ContractError, InputError, MissingError, TrustError
 from edge_runtime.hardware import hardware_classes
 from edge_runtime.state import MAX_ROOT_BYTES, Site, State
-from edge_runtime.trust import Http, Marks, RoleMark, highwater
+from edge_runtime.trust import Marks, RoleMark, highwater
+from edge_runtime.trust.http import Http
 
 
 @dataclass(frozen=True)

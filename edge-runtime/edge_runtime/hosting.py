@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from edge_runtime.contract import Engine, Outputs
-from edge_runtime.engines import IsolatedSession, Session, Source, UInt8
+from edge_runtime.engines import Session, UInt8
 from edge_runtime.errors import EdgeRuntimeError, MissingError
 from edge_runtime.proof import open_variant, self_test_release
 from edge_runtime.running import Active
@@ -100,6 +100,8 @@ def load_active(state: State, active: Active, threads: int) -> Loaded:
     variant, contents = active.variant, state.contents
     session: Session
     if variant.engine in IN_A_WORKER:
+        from edge_runtime.engines.isolated import IsolatedSession, Source
+
         session = IsolatedSession(
             Source(
                 variant,

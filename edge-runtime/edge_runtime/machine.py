@@ -1,6 +1,5 @@
 """The machine that figures were measured on."""
 
-import importlib.metadata
 import os
 import platform
 from collections.abc import Sequence
@@ -61,7 +60,9 @@ def _cpu() -> tuple[str, frozenset[str]]:
 
 
 def _version(package: str) -> str | None:
+    from importlib import metadata  # 4 MB, which a process that only runs a model does not need
+
     try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
         return None

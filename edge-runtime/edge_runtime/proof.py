@@ -9,11 +9,11 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from edge_runtime import __version__, engines
-from edge_runtime.building import ENGINE_FILE, Device, kept_engine, note_golden
 from edge_runtime.contract import (
     RECIPE_FILE,
     Engine,
@@ -28,6 +28,9 @@ from edge_runtime.engines import Session, UInt8, cuda
 from edge_runtime.errors import EdgeRuntimeError, InputError, MissingError, RefusedError
 from edge_runtime.pictures import decode_png
 from edge_runtime.store import Contents
+
+if TYPE_CHECKING:
+    from edge_runtime.building import Device
 
 MEASURE_S = 0.1  # time spent on timing one candidate, at most one run longer
 
@@ -81,6 +84,8 @@ def open_variant(variant: Variant, contents: Contents, threads: int) -> Session:
     with _memory(variant):
         files = {name: contents.read(ref) for name, ref in variant.files.items()}
         if RECIPE_FILE in files:
+            from edge_runtime.building import ENGINE_FILE
+
             files = {ENGINE_FILE: _built(variant, files, contents)}
             variant = msgspec.structs.replace(variant, main=ENGINE_FILE)
         return engines.load(variant, files, threads)
@@ -95,13 +100,17 @@ def _memory(variant: Variant) -> Iterator[None]:
 
 
 def _built(variant: Variant, files: Mapping[str, bytes], contents: Contents) -> bytes:
+    from edge_runtime.building import kept_engine
+
     try:
         return kept_engine(files, contents.built, _card())
     except (InputError, MissingError) as error:  # another variant may run here
         raise RefusedError(f"{variant.name} cannot be built here: {error}") from error
 
 
-def _card() -> Device:
+def _card() -> "Device":
+    from edge_runtime.building import Device
+
     name = cuda.capability()
     if name is None:
         raise MissingError(cuda.unavailable() or "no NVIDIA card is visible; check `nvidia-smi`")
@@ -111,6 +120,8 @@ def _card() -> Device:
 def attest(release: Release, variant: Variant, contents: Contents, difference: str = "") -> None:
     """Add the self-test's result to what this box attests of an engine that it has built."""
     if RECIPE_FILE in variant.files:
+        from edge_runtime.building import note_golden
+
         files = {RECIPE_FILE: contents.read(variant.files[RECIPE_FILE])}
         result = GoldenResult(len(release.golden.cases), not difference, difference)
         note_golden(files, contents.built, _card(), result)

@@ -3,10 +3,13 @@
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
+
+if TYPE_CHECKING:
+    from PIL import ImageDraw
 
 from edge_runtime import durable
 from edge_runtime.contract import Decisions, Placement, Release
@@ -40,18 +43,20 @@ class Result:
 
     def draw(self) -> Image.Image:
         """The picture with its boxes, or with its class above it."""
+        from PIL import ImageDraw, ImageFont
+
         height, width = self.picture.shape[:2]
         scale = max(1, -(-_LEAST_SIDE // min(height, width)))
         image = Image.fromarray(self.picture)
         image = image.resize((width * scale, height * scale), Image.Resampling.NEAREST)
-        font = ImageFont.load_default(13)
+        draw, font = ImageDraw.Draw(image), ImageFont.load_default(13)
         labels = sorted({decision.label for decision in self.decisions})
         for decision in reversed(self.decisions):  # the best on top
             colour = _COLOURS[labels.index(decision.label) % len(_COLOURS)]
             if decision.box is not None:
-                _box(image, tuple(scale * value for value in decision.box), colour)
+                _box(draw, tuple(scale * value for value in decision.box), colour)
             corner = (0.0, 0.0) if decision.box is None else decision.box[:2]
-            _write(image, (scale * corner[0], scale * corner[1]), decision, colour, font)
+            _write(draw, (scale * corner[0], scale * corner[1]), decision, colour, font)
         return image
 
     def save(self, path: Path | str) -> None:
@@ -89,18 +94,23 @@ def named(release: Release, found: Decisions, place: Placement) -> tuple[Decisio
     return tuple(decisions)
 
 
-def _box(image: Image.Image, box: tuple[float, ...], colour: str) -> None:
+def _box(draw: "ImageDraw.ImageDraw", box: tuple[float, ...], colour: str) -> None:
     left, right = sorted((box[0], box[2]))
     top, bottom = sorted((box[1], box[3]))
-    ImageDraw.Draw(image).rectangle((left, top, right, bottom), outline=colour, width=2)
+    draw.rectangle((left, top, right, bottom), outline=colour, width=2)
 
 
 def _write(
-    image: Image.Image, at: tuple[float, float], decision: Decision, colour: str, font: Any
+    draw: "ImageDraw.ImageDraw",
+    at: tuple[float, float],
+    decision: Decision,
+    colour: str,
+    font: Any,
 ) -> None:
-    draw, text = ImageDraw.Draw(image), f"{decision.label} {decision.score:.2f}"
+    text = f"{decision.label} {decision.score:.2f}"
     wide = draw.textlength(text, font) + 8
-    x = min(max(0.0, at[0]), max(0.0, image.width - wide))
-    y = min(max(0.0, at[1] - 17), max(0.0, image.height - 17))
+    width, height = draw.im.size
+    x = min(max(0.0, at[0]), max(0.0, width - wide))
+    y = min(max(0.0, at[1] - 17), max(0.0, height - 17))
     draw.rectangle((x, y, x + wide, y + 17), fill=colour)
     draw.text((x + 4, y + 1), text, fill=_INK, font=font)

@@ -45,7 +45,11 @@ from edge_runtime.store.slots import (
     try_out,
     unbar,
 )
-from edge_runtime.trust import Http, Origin, fetch_blob, fetch_by_patch, stick
+from edge_runtime.trust import stick
+from edge_runtime.trust.blobs import fetch_blob
+from edge_runtime.trust.http import Http
+from edge_runtime.trust.origin import Origin
+from edge_runtime.trust.patching import fetch_by_patch
 
 if TYPE_CHECKING:
     pass

@@ -31,7 +31,8 @@ from edge_runtime.errors import EdgeRuntimeError, RefusedError, StorageError, Tr
 from edge_runtime.running import active, open_active
 from edge_runtime.state import State
 from edge_runtime.store import Slot, load_journal
-from edge_runtime.trust import Http, highwater
+from edge_runtime.trust import highwater
+from edge_runtime.trust.http import Http
 from edge_runtime.trust.stick import URL, Stick
 from edge_runtime.update import Wish, once
 from edgefactory.registry import Ban, RolloutSettings

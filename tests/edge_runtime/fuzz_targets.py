@@ -41,9 +41,10 @@ from edge_runtime.proof import candidates, golden_pictures
 from edge_runtime.store import Contents, Journal, ModelSlots, load_journal, save_journal
 from edge_runtime.store.journal import copies
 from edge_runtime.streams.sources import read_picture
-from edge_runtime.trust import Marks, ModelMark, Origin, RoleMark, highwater
+from edge_runtime.trust import Marks, ModelMark, RoleMark, highwater
 from edge_runtime.trust.bspatch import apply_patch
 from edge_runtime.trust.metadata import Catalogue, check_root
+from edge_runtime.trust.origin import Origin
 from edge_runtime.trust.stick import URL, Stick
 
 from .fuzzing import Target

@@ -8,7 +8,8 @@ import pytest
 
 from edge_runtime.contract import FileRef, digest
 from edge_runtime.errors import EdgeRuntimeError, MissingError, StorageError, TrustError
-from edge_runtime.trust import Http, fetch_blob
+from edge_runtime.trust.blobs import fetch_blob
+from edge_runtime.trust.http import Http
 
 from .serving import Handler, Server
 

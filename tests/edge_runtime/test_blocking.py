@@ -10,7 +10,8 @@ from edge_runtime.errors import EdgeRuntimeError, MissingError, RefusedError, Tr
 from edge_runtime.running import active, open_active
 from edge_runtime.state import State
 from edge_runtime.store import ModelSlots, load_journal, save_journal
-from edge_runtime.trust import Http, highwater
+from edge_runtime.trust import highwater
+from edge_runtime.trust.http import Http
 from edge_runtime.update import Wish, once
 from edgefactory.datasets import errors as factory_errors
 from edgefactory.registry import Ban, RolloutSettings

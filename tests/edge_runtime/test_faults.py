@@ -30,7 +30,7 @@ from edge_runtime.errors import (
 from edge_runtime.running import active, open_active
 from edge_runtime.state import State
 from edge_runtime.store import load_journal
-from edge_runtime.trust import Http
+from edge_runtime.trust.http import Http
 from edge_runtime.update import Wish, once
 from edgefactory.registry import Ban
 

@@ -21,7 +21,8 @@ from edge_runtime.contract import digest, encode
 from edge_runtime.errors import EdgeRuntimeError, MissingError, TrustError
 from edge_runtime.state import State
 from edge_runtime.store import load_journal
-from edge_runtime.trust import Http, highwater
+from edge_runtime.trust import highwater
+from edge_runtime.trust.http import Http
 from edge_runtime.update import Wish, once
 from edgefactory.registry import refresh
 from edgefactory.registry.keys import load_signer

@@ -14,8 +14,8 @@ import pytest
 
 from edge_runtime import engines
 from edge_runtime.contract import Engine, Outputs, Variant, decide
-from edge_runtime.engines import IsolatedSession, Source
 from edge_runtime.engines.compiled import MOST, Compiled
+from edge_runtime.engines.isolated import IsolatedSession, Source
 from edge_runtime.errors import RefusedError
 
 from .models import brightness_onnx, scene, squares_onnx
@@ -148,7 +148,7 @@ def test_a_worker_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> No
         "import sys, threading\n"
         "from pathlib import Path\n"
         "from edge_runtime.contract import Variant\n"
-        "from edge_runtime.engines import IsolatedSession, Source\n"
+        "from edge_runtime.engines.isolated import IsolatedSession, Source\n"
         "content = Path(sys.argv[1]).read_bytes()\n"
         "variant = Variant('m', 'onnxruntime', 'f32', ('cpu',), 'm.onnx', {})\n"
         "held = []\n"  # loaded by a thread that ends, as a daemon does

@@ -17,8 +17,9 @@ from edge_runtime.contract import FileRef, Patch, digest
 from edge_runtime.errors import TrustError
 from edge_runtime.state import State
 from edge_runtime.store import Contents
-from edge_runtime.trust import Http, fetch_by_patch
 from edge_runtime.trust.bspatch import apply_patch
+from edge_runtime.trust.http import Http
+from edge_runtime.trust.patching import fetch_by_patch
 from edge_runtime.update import Wish, once
 from edgefactory.registry.rollouts import Place, pause, resume
 

@@ -14,7 +14,7 @@ from edge_runtime.running import active, open_active
 from edge_runtime.state import Site, State
 from edge_runtime.store import Contents, Journal, load_journal
 from edge_runtime.store.quota import DEFAULT_BYTES, File, make_room, victims
-from edge_runtime.trust import Http
+from edge_runtime.trust.http import Http
 from edge_runtime.update import Wish, once
 
 from .crashing import detector

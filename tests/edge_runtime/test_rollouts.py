@@ -17,7 +17,7 @@ from edge_runtime.running import active
 from edge_runtime.state import State
 from edge_runtime.store import load_journal
 from edge_runtime.store.journal import copies
-from edge_runtime.trust import Http
+from edge_runtime.trust.http import Http
 from edge_runtime.update import Update, Wish, once
 from edgefactory.datasets.errors import InputError
 from edgefactory.registry import RolloutSettings

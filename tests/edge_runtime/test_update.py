@@ -17,7 +17,8 @@ from edge_runtime.running import active, open_active
 from edge_runtime.state import State
 from edge_runtime.store import load_journal, save_journal
 from edge_runtime.store.slots import note_start
-from edge_runtime.trust import Http, highwater
+from edge_runtime.trust import highwater
+from edge_runtime.trust.http import Http
 from edge_runtime.update import Update, Wish, once
 
 from .models import build, squares_onnx

@@ -1,7 +1,6 @@
 """TensorRT's two flavours: ordinary TensorRT and TensorRT-RTX. Nearly one API, two packages."""
 
 import importlib
-import importlib.metadata
 import importlib.util
 from types import MappingProxyType, ModuleType
 

@@ -27,7 +27,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     from edge_runtime import durable
     from edge_runtime.enrolment import Enrolment, enroll, root_by_fingerprint
     from edge_runtime.state import MAX_ROOT_BYTES
-    from edge_runtime.trust import Http
+    from edge_runtime.trust.http import Http
 
     if options.root is not None:
         root = durable.read(options.root, MAX_ROOT_BYTES, "root metadata")

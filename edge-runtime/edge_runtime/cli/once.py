@@ -35,7 +35,7 @@ def add_wish(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, console: Console) -> None:
     """Update, and say what is active now."""
     from edge_runtime.errors import EdgeRuntimeError
-    from edge_runtime.trust import Http
+    from edge_runtime.trust.http import Http
     from edge_runtime.update import Wish, once
 
     wish = Wish(options.model, options.engine, options.threads, options.trial, options.retry)

@@ -2,10 +2,9 @@
 
 An engine is a function that turns the verified bytes of a variant into a `Session`; heavy
 packages are imported only inside it. `unavailable` says why an engine cannot be used here.
-`IsolatedSession` runs one in a process of its own.
+`isolated` runs one in a process of its own.
 """
 
-from edge_runtime.engines.isolated import IsolatedSession, Source
 from edge_runtime.engines.loading import (
     ENGINES,
     InputTensor,
@@ -20,9 +19,7 @@ from edge_runtime.engines.loading import (
 __all__ = [
     "ENGINES",
     "InputTensor",
-    "IsolatedSession",
     "Session",
-    "Source",
     "UInt8",
     "engine_version",
     "load",

@@ -1,6 +1,5 @@
 """Which engines there are, which are here, and how a variant is loaded into one."""
 
-import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -111,9 +110,11 @@ def unavailable(engine: Engine) -> str | None:
 
 def engine_version(engine: Engine) -> str:
     """The version of the installed `engine`, "" when it is not installed."""
+    from importlib import metadata  # 4 MB, which a process that only runs a model does not need
+
     try:
-        return importlib.metadata.version(ENGINES[engine].distribution)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(ENGINES[engine].distribution)
+    except metadata.PackageNotFoundError:
         return ""
 
 

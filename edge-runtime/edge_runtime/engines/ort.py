@@ -26,6 +26,8 @@ class OrtSession:
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self._session = session
+        session.disable_fallback()  # to another provider, for which it would keep the model's bytes
+        session._model_bytes = None
         taken = session.get_inputs()[0]
         self._input = taken.name
         self.input = InputTensor(

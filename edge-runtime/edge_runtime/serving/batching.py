@@ -26,7 +26,7 @@ def sizes_that_pay(session: Session, clock: Clock = time.perf_counter) -> tuple[
     if len(shape) != 4 or shape[0] is not None or None in shape[1:]:
         return ()
     sides = tuple(axis for axis in shape[1:] if axis is not None)
-    pictures = np.random.default_rng(0).integers(0, 256, (SIZES[-1], *sides), np.uint8)
+    pictures = np.resize(np.arange(251, dtype=np.uint8), (SIZES[-1], *sides))  # none like another
     try:
         return _tried(session, pictures, clock)
     except EdgeRuntimeError:  # it says that it takes any batch, but it does not

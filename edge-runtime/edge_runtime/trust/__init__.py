@@ -1,12 +1,10 @@
 """What this box believes, and why: signed metadata, high-water marks, verified blobs.
 
-`metadata` needs `tuf` (about 0.1 s to import) and is therefore not imported here.
+Whatever asks a server stands in a module of its own (`http`, `origin`, `blobs`, `patching`,
+`metadata`): `urllib3` and `tuf` take 0.1 s and 30 MB,
+which a process that only runs a model does not need.
 """
 
-from edge_runtime.trust.blobs import fetch_blob
 from edge_runtime.trust.highwater import Marks, ModelMark, RoleMark
-from edge_runtime.trust.http import Http
-from edge_runtime.trust.origin import Origin
-from edge_runtime.trust.patching import fetch_by_patch
 
-__all__ = ["Http", "Marks", "ModelMark", "Origin", "RoleMark", "fetch_blob", "fetch_by_patch"]
+__all__ = ["Marks", "ModelMark", "RoleMark"]

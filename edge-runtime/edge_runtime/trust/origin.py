@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import urllib3
+if TYPE_CHECKING:
+    import urllib3
 
 GROUP_FIELD = "x-edgefactory-group"
 
@@ -13,10 +14,10 @@ GROUP_FIELD = "x-edgefactory-group"
 class Source(Protocol):
     """Whatever static files are fetched by: `Http` or `Stick`."""
 
-    def open(self, url: str, first: int = 0) -> urllib3.BaseHTTPResponse:
+    def open(self, url: str, first: int = 0) -> "urllib3.BaseHTTPResponse":
         """Ask for `url`, from byte `first` on; the caller looks at the status."""
 
-    def chunks(self, url: str, answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    def chunks(self, url: str, answer: "urllib3.BaseHTTPResponse") -> Iterator[bytes]:
         """The body of `answer` block by block."""
 
     def get(self, url: str, limit: int) -> bytes:

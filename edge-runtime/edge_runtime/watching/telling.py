@@ -4,11 +4,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import urllib3
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from urllib3.exceptions import HTTPError, LocationValueError
 
 from edge_runtime import __version__, durable
@@ -17,6 +16,9 @@ from edge_runtime.contract.sealing import seal_telemetry
 from edge_runtime.errors import EdgeRuntimeError, InputError, MissingError
 from edge_runtime.trust.http import TIMEOUT_S, explain, refuse_portal
 from edge_runtime.watching.spool import Class, Entry, Spool
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 BATCH_BYTES = 256 * 1024
 MOST_FILES = 1024  # in an outbox that nobody empties
@@ -29,7 +31,7 @@ class Teller:
     """Who tells: the site, and its device key."""
 
     site: str
-    key: Ed25519PrivateKey
+    key: "Ed25519PrivateKey"
 
     def tell(self, spool: Spool, watch: Watch, machine: MachineHealth, now: float) -> None:
         """Put signed telemetry as of `now` (seconds since 1970) into the spool: as an alarm where
