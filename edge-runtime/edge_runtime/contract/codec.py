@@ -48,7 +48,7 @@ def read(path: Path, kind: type[T]) -> T:
     return decode(data, kind, str(path))
 
 
-def digest(data: bytes) -> str:
+def digest(data: bytes | memoryview) -> str:
     """The SHA-256 of `data` in lower-case hex."""
     return hashlib.sha256(data).hexdigest()
 

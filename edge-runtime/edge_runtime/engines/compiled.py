@@ -21,13 +21,14 @@ class Compiled:
 
     folder: Path
 
-    def get(self, key: str) -> bytes | None:
+    def get(self, key: str) -> memoryview | None:
         """What was kept as `key`; None when there is nothing, or it is damaged."""
         try:
             data = durable.read(self._path(key), MAX_COMPILED_BYTES, "a compiled model")
         except (MissingError, StorageError):
             return None
-        return data[64:] if data[:64] == digest(data[64:]).encode() else None
+        rest = memoryview(data)[64:]
+        return rest if data[:64] == digest(rest).encode() else None
 
     def put(self, key: str, data: bytes) -> None:
         """Keep `data` as `key`, if that can be done."""

@@ -24,7 +24,7 @@ from typing import Final
 import numpy as np
 
 import edge_runtime
-from edge_runtime.contract import Outputs, Variant
+from edge_runtime.contract import Engine, Outputs, Variant
 from edge_runtime.engines.loading import InputTensor, UInt8
 from edge_runtime.engines.wire import (
     Answer,
@@ -123,11 +123,9 @@ class _Worker:
     """A worker process with the model of `source` loaded."""
 
     def __init__(self, source: Source) -> None:
-        variant, files = source.variant, source.read()
         self.ended = False
         with contextlib.ExitStack() as opened_here, contextlib.ExitStack() as theirs:
             content, self._given, self._made = Region(), Region(), Region()
-            theirs.callback(content.close)
             opened_here.callback(self._given.close)
             opened_here.callback(self._made.close)
             self._talk, talk = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -136,24 +134,16 @@ class _Worker:
             line, life = os.pipe()
             opened_here.callback(os.close, life)
             theirs.callback(os.close, line)
-            content.view(sum(map(len, files.values())))[:] = b"".join(files.values())
-            self._process = _spawn(
-                (talk.fileno(), line, content.handle, self._given.handle, self._made.handle)
-            )
+            handles = (talk.fileno(), line, content.handle, self._given.handle, self._made.handle)
+            self._process = _spawn(source.variant.engine, handles)
             self._end = weakref.finalize(self, _end, self._process, opened_here.pop_all())
-        job = Open(
-            engine=variant.engine,
-            precision=variant.precision,
-            main=variant.main,
-            files={name: len(data) for name, data in files.items()},
-            threads=source.threads,
-            kept=str(source.kept or ""),
-        )
         try:
-            opened = self._ask(job, source.load_s, "loading the model")
+            opened = self._ask(_job(source, content), source.load_s, "loading the model")
         except EdgeRuntimeError:
             self._end()
             raise
+        finally:
+            content.close()
         assert isinstance(opened, Opened)
         self.input = InputTensor(opened.kind, opened.shape)
 
@@ -195,12 +185,27 @@ class _Worker:
         return answer
 
 
-def _spawn(handles: tuple[int, ...]) -> "subprocess.Popen[bytes]":
+def _job(source: Source, content: Region) -> Open:
+    """What to load; the files lie one after the other in `content`."""
+    files = source.read()
+    content.view(sum(map(len, files.values())))[:] = b"".join(files.values())
+    return Open(
+        engine=source.variant.engine,
+        precision=source.variant.precision,
+        main=source.variant.main,
+        files={name: len(data) for name, data in files.items()},
+        threads=source.threads,
+        kept=str(source.kept or ""),
+    )
+
+
+def _spawn(engine: Engine, handles: tuple[int, ...]) -> "subprocess.Popen[bytes]":
+    """The process; it imports its engine while the files are read here."""
     _reap()
     paths = [str(Path(edge_runtime.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     try:
         return subprocess.Popen(
-            [*COMMAND, *map(str, handles)],
+            [*COMMAND, engine, *map(str, handles)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=handles,

@@ -5,10 +5,13 @@ what ran would not be what was proven.
 """
 
 import contextlib
+import functools
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
+import msgspec
 import numpy as np
 
 from edge_runtime.contract import Outputs, Precision, digest
@@ -18,6 +21,74 @@ from edge_runtime.errors import RefusedError
 from edge_runtime.machine import host
 from edge_runtime.openvino_core import openvino_core, quiet_openvino
 
+_DEVICE: Final = "CPU"
+
+
+class Form(msgspec.Struct, frozen=True):
+    """What a graph takes and gives, which is kept beside what was compiled."""
+
+    input: InputTensor
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model and how it is compiled; `identity` says which, and by which OpenVINO."""
+
+    files: Mapping[str, bytes]
+    main: str
+    hints: Mapping[Any, Any]
+    identity: str
+    kept: Compiled | None
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """The graph. It is read only if something must be compiled: that takes a while."""
+        weights = self.files.get(self.main.removesuffix(".xml") + ".bin", b"")
+        more = (weights,) if weights else ()
+        return openvino_core().read_model(self.files[self.main], *more)
+
+    def first(self) -> tuple[Form, Any]:
+        """What the graph takes, and it compiled: for one picture where the batch axis is free."""
+        head, found = self._found("first")
+        if found is not None:
+            return msgspec.json.decode(head, type=Form), found
+        taken = self.model.inputs[0]
+        shape = tuple(d.get_length() if d.is_static else None for d in taken.get_partial_shape())
+        names = tuple(output.get_any_name() for output in self.model.outputs)
+        form = Form(InputTensor(taken.element_type.to_dtype().name, shape), names)
+        return form, self._made("first", msgspec.json.encode(form), form, 1)
+
+    def of(self, count: int, form: Form) -> Any:
+        """The graph compiled for `count` pictures."""
+        _, found = self._found(str(count))
+        return self._made(str(count), b"", form, count) if found is None else found
+
+    def _found(self, name: str) -> tuple[bytes, Any]:
+        data = None if self.kept is None else self.kept.get(self._key(name))
+        if data is None:
+            return b"", None
+        size = int.from_bytes(data[:4], "big")
+        blob = bytes(data[4 + size :])
+        with contextlib.suppress(RuntimeError):  # of another build of the same version
+            found = openvino_core().import_model(blob, _DEVICE, self.hints)
+            return bytes(data[4 : 4 + size]), found
+        return b"", None
+
+    def _made(self, name: str, head: bytes, form: Form, count: int) -> Any:
+        first, *rest = form.input.shape
+        if first is None and None not in rest:
+            self.model.reshape([count, *rest])
+        made = openvino_core().compile_model(self.model, _DEVICE, self.hints)
+        if self.kept is not None:
+            blob = made.export_model().getvalue()
+            self.kept.put(self._key(name), len(head).to_bytes(4, "big") + head + blob)
+        return made
+
+    def _key(self, name: str) -> str:
+        machine = host(())
+        return digest(" ".join([self.identity, name, machine.cpu, *machine.flags]).encode())
+
 
 class OvSession:
     """A model in OpenVINO; requests of several threads run one after the other.
@@ -26,15 +97,12 @@ class OvSession:
     fifth longer, and as long as that was what ran here it was not what had been measured.
     """
 
-    def __init__(self, model: Any, compile_model: Callable[[Any, int], Any]) -> None:
-        taken = model.inputs[0]
-        shape = tuple(d.get_length() if d.is_static else None for d in taken.get_partial_shape())
-        self.input = InputTensor(taken.element_type.to_dtype().name, shape)
-        self._names = [output.get_any_name() for output in model.outputs]
-        self._model, self._compile = model, compile_model
-        self._requests: dict[int, Any] = {}
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._form, compiled = source.first()
+        self.input = self._form.input
+        self._requests = {self.input.shape[0] or 1: compiled.create_infer_request()}
         self._lock = threading.Lock()
-        self._request(shape[0] or 1)
 
     def run(self, batch: UInt8) -> Outputs:
         """See `Session.run`."""
@@ -49,14 +117,14 @@ class OvSession:
                 values = self._request(len(batch)).infer([batch]).to_tuple()
             except RuntimeError as error:
                 raise RefusedError(f"OpenVINO cannot run the model: {_line(error)}") from error
-            return {name: np.array(value) for name, value in zip(self._names, values, strict=True)}
+            names = self._form.outputs
+            return {name: np.array(value) for name, value in zip(names, values, strict=True)}
 
     def _request(self, count: int) -> Any:
         """A request for batches of `count` pictures."""
         if count not in self._requests:
-            if self.input.shape[0] is None and None not in self.input.shape[1:]:
-                self._model.reshape([count, *self.input.shape[1:]])
-            self._requests[count] = self._compile(self._model, count).create_infer_request()
+            compiled = self._source.of(count, self._form)
+            self._requests[count] = compiled.create_infer_request()
         return self._requests[count]
 
 
@@ -71,8 +139,7 @@ def load(
 
     What compiling makes is taken from `kept`, or kept there.
     """
-    openvino, core = quiet_openvino(), openvino_core()
-    weights = files.get(main.removesuffix(".xml") + ".bin", b"")
+    openvino = quiet_openvino()
     hint = {"bf16": openvino.Type.bf16, "f16": openvino.Type.f16}.get(precision, openvino.Type.f32)
     properties = openvino.properties
     hints = {
@@ -81,24 +148,10 @@ def load(
         properties.inference_num_threads: threads,
         properties.num_streams: 1,
     }
-    about = [openvino.__version__, precision, str(threads), digest(files[main]), digest(weights)]
-
-    def compiled(model: Any, count: int) -> Any:
-        if kept is None:
-            return core.compile_model(model, "CPU", hints)
-        machine = host(())
-        key = digest(" ".join([*about, str(count), machine.cpu, *machine.flags]).encode())
-        blob = kept.get(key)
-        if blob is not None:
-            with contextlib.suppress(RuntimeError):  # of another build of the same version
-                return core.import_model(blob, "CPU", hints)
-        made = core.compile_model(model, "CPU", hints)
-        kept.put(key, made.export_model().getvalue())
-        return made
-
+    digests = [digest(files[name]) for name in sorted(files)] if kept is not None else []
+    identity = " ".join([openvino.__version__, precision, str(threads), main, *digests])
     try:
-        model = core.read_model(files[main], weights) if weights else core.read_model(files[main])
-        return OvSession(model, compiled)
+        return OvSession(Source(files, main, hints, identity, kept))
     except RuntimeError as error:
         raise RefusedError(f"OpenVINO cannot load {main}: {_line(error)}") from error
 
