@@ -1,6 +1,7 @@
 """Which engines there are, which are here, and how a variant is loaded into one."""
 
 import importlib.util
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -123,6 +124,12 @@ def versions() -> str:
     here = {"edge-runtime": __version__}
     here.update((engine, engine_version(engine)) for engine in ENGINES)
     return "; ".join(f"{name} {version}" for name, version in here.items() if version)
+
+
+def begin_import(engine: Engine) -> None:
+    """Begin to import ONNX Runtime beside other work: reading and hashing leave Python free."""
+    if engine == "onnxruntime" and unavailable(engine) is None:
+        threading.Thread(target=ENGINES[engine].loader, name="import", daemon=True).start()
 
 
 def load(variant: Variant, files: Mapping[str, bytes], threads: int) -> Session:
