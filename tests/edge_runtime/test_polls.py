@@ -193,11 +193,20 @@ def test_the_etag_of_another_timestamp_is_not_sent(
     assert set(server.conditions) == {""}
 
 
-@pytest.mark.parametrize("damage", [b"\xff", b"[" * 900, b'{"etag":1,"sha256":""}'])
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "no text": lambda _: b"\xff",
+    "deep": lambda _: b"[" * 900,
+    "a number": lambda _: b'{"etag": 1, "sha256": ""}',
+    "a header more": lambda good: good.replace(b'"etag": "', b'"etag": "\\r\\nX: '),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_memory_of_the_etag_costs_a_whole_poll(
-    running: State, server: Server, damage: bytes
+    running: State, server: Server, damage: str
 ) -> None:
-    (running.metadata / "timestamp.etag").write_bytes(damage)
+    file = running.metadata / "timestamp.etag"
+    file.write_bytes(DAMAGE[damage](file.read_bytes()))
     assert update(running) == "current"
     assert set(server.conditions) == {""}
     assert update(running) == "current"

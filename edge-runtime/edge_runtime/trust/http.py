@@ -18,13 +18,12 @@ from urllib3.exceptions import (
 
 from edge_runtime import __version__
 from edge_runtime.errors import InputError, MissingError, TrustError
-from edge_runtime.trust.origin import Answer
+from edge_runtime.trust.origin import ETAG, Answer
 from edge_runtime.trust.unpacking import CHUNK_BYTES, unpacked
 
 TIMEOUT_S = 20.0
 SLOWEST_BYTES_S = 512.0  # a thinner link than any branch has; below it somebody drips on purpose
 STEADY_S = 60.0  # what changed a shorter time ago is asked for in full once more
-_ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{1,200}"')  # RFC 9110, 8.8.3; and not too long to be kept
 
 
 class Http:
@@ -128,7 +127,7 @@ def steady_etag(headers: Mapping[str, str]) -> str:
     while what was published with the file may still be on its way.
     """
     etag = headers.get("ETag", "")
-    if not _ETAG.fullmatch(etag):
+    if not re.search(ETAG, etag):
         return ""
     try:
         now, changed = (parsedate_to_datetime(headers[name]) for name in ("Date", "Last-Modified"))

@@ -8,6 +8,7 @@ from typing import Protocol
 import urllib3
 
 GROUP_FIELD = "x-edgefactory-group"
+ETAG = r'\A(W/)?"[\x21\x23-\x7e]{1,200}"\Z'  # RFC 9110, 8.8.3; and not too long to be kept
 
 
 @dataclass(frozen=True)

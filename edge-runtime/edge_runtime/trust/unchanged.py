@@ -8,13 +8,15 @@ than they are: up to the expiry of what is cached, which is verified again at ea
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from edge_runtime import durable
 from edge_runtime.contract import digest, encode
 from edge_runtime.errors import MissingError, StorageError
+from edge_runtime.trust.origin import ETAG
 
 MAX_BYTES = 1024
 MAX_TIMESTAMP_BYTES = 16_384  # as tuf's own limit
@@ -23,7 +25,7 @@ MAX_TIMESTAMP_BYTES = 16_384  # as tuf's own limit
 class _Known(Struct, frozen=True, forbid_unknown_fields=True):
     """`etag` came with the timestamp of `sha256`."""
 
-    etag: str
+    etag: Annotated[str, Meta(pattern=ETAG)]
     sha256: str
 
 
