@@ -213,10 +213,12 @@ def _prove_offer(
     for ref in release.files().values():
         _blob(fetcher, base, ref)
     bundle = _bundle(fetcher, base, target)
-    named_verdict = target.custom.get("verdict") or attestations.verdict_of(bundle)
+    named_verdict = target.custom.get("verdict") or attestations.verdict_of(bundle or b"")
     verdict = _prove_verdict(fetcher, base, str(named_verdict), offer.release)
     judged = attestations.Judged(content, release, verdict)
-    attested = attestations.look_at_bundle(bundle, judged, signed.keys) if bundle else ()
+    if bundle is None:
+        return release, Papers(judged, (), signed.people)
+    attested = attestations.look_at_bundle(bundle, judged, signed.keys)
     return release, Papers(judged, attested, signed.people)
 
 
@@ -268,11 +270,11 @@ def _prove_patches(
         _blob(fetcher, base, patch.patch)
 
 
-def _bundle(fetcher: FetcherInterface, base: str, target: TargetFile) -> bytes:
-    """Who stands for training, evaluation and gate; empty for a release from before that."""
+def _bundle(fetcher: FetcherInterface, base: str, target: TargetFile) -> bytes | None:
+    """Who stands for training, evaluation and gate; None for a release from before that."""
     sha256 = target.custom.get("attestations")
     if sha256 is None:
-        return b""
+        return None
     data = fetcher.download_bytes(f"{base}blobs/{sha256}", attestations.MAX_BYTES)
     if digest(data) != sha256:
         raise TrustError(f"the attestations of {target.path} are not those signed")

@@ -106,9 +106,9 @@ def _targets_changes(role: str, before: Targets | None, after: Targets) -> Itera
     if role in {RELEASES, EMERGENCY}:
         if after.delegations is not None:
             raise TrustError(f"the request makes {role!r} delegate; it is not ours")
-        known_targets = before.targets if before else {}
+        published = before.targets if before else {}
         for path in sorted(changed):
-            yield _target_change(known_targets.get(path), after.targets.get(path), path)
+            yield _target_change(published.get(path), after.targets.get(path), path)
         return
     if changed:
         raise TrustError("the request puts files under 'targets', which only delegates")
