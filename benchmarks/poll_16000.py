@@ -4,13 +4,15 @@ The tree names 62 models of three releases each, and one that the sites run. Byt
 requests and answers with their heads, as nginx counts them (no TCP, no TLS), made by the runtime's
 own client: `cold_bytes` is what a new site reads until it knows which release of its model to run
 (metadata, rollout, not release.json, which `release_bytes` is, nor blobs), `idle_bytes` a poll that
-finds nothing new. `once_bytes` is what `edge-runtime once` reads when nothing is new.
+finds nothing new, and `once_bytes` all that an update asks for then. `refreshed_bytes` is a poll
+after the daily refresh. nginx runs as deploy/nginx.conf has it.
 
 `core_share`: sites, each with a cache and a connection of its own, poll at moments drawn at random
 from a shortened interval. nginx's CPU a poll (one worker, its log on), times 16,000 sites in 900 s,
 is the share of a core. That is linear from the measured rate, which is stated beside the real one.
 """
 
+import os
 import random
 import shutil
 import socket
@@ -21,10 +23,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from measured import Bound, Measured
 from publish_scale import attest, fill, make_release
+
+if TYPE_CHECKING:
+    from edge_runtime.state import State
 
 SAYS = "16,000 sites polling nginx: bytes of a poll, and the server's share of a core"
 
@@ -46,16 +51,17 @@ events {{ worker_connections 1024; }}
 http {{
   log_format bytes '$request_length $bytes_sent';
   access_log {folder}/access.log bytes;
-  server_tokens off;
-  default_type application/octet-stream;
   client_body_temp_path {folder}/body;
   proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
-  server {{ listen 127.0.0.1:{port}; root {published}; }}
+  {server}
 }}
 """
+SITE: Final = Path(__file__).parent.parent / "deploy" / "nginx.conf"
+LISTEN: Final = "listen 127.0.0.1:8080;"
+ROOT: Final = "root /srv/published;"
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ class Nginx:
 
 def run(_full: bool, /) -> Measured:
     """Make the tree, serve it, poll it."""
-    from edgefactory.registry import create_keys, init_repository, publish
+    from edgefactory.registry import create_keys, init_repository, publish, refresh
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -91,8 +97,13 @@ def run(_full: bool, /) -> Measured:
         attest(release, keys)
         publish(release, release / "verdict.json", keys, published)
         with _nginx(published, folder / "nginx") as server:
-            sizes = _bytes(server, root, folder / "site")
-            a_poll, rate = _herd(server, root, folder)
+            _age(published)
+            state = _site(server, root, folder / "site")
+            sizes = _bytes(server, root, state)
+            a_poll, rate = _herd(server, root, state, folder)
+            refresh(keys, published)
+            _age(published)
+            sizes["refreshed_bytes"] = _once(server, state)
         timestamp = (published / "metadata" / "timestamp.json").stat().st_size
         floor = {"idle_bytes": float(timestamp), "cold_bytes": float(_metadata(published))}
     metrics = {
@@ -119,7 +130,24 @@ def _metadata(published: Path) -> int:
     return sum((published / "metadata" / name).stat().st_size for name in names)
 
 
-def _bytes(server: Nginx, root: bytes, cache: Path) -> dict[str, float]:
+def _age(published: Path) -> None:
+    """Let the timestamp have been there for an hour: sites do not rely on an ETag before."""
+    moment = time.time() - 3600
+    os.utime(published / "metadata" / "timestamp.json", (moment, moment))
+
+
+def _site(server: Nginx, root: bytes, folder: Path) -> "State":
+    """A site that is enrolled, and has asked for nothing."""
+    from edge_runtime.enrolment import Enrolment, enroll
+    from edge_runtime.state import State
+
+    state = State(folder)
+    enroll(state, Enrolment(server.url, "branch-0001", "north", root))
+    state.contents.prepare()
+    return state
+
+
+def _bytes(server: Nginx, root: bytes, state: "State") -> dict[str, float]:
     """What the steps of one site cost on the wire."""
     from edge_runtime.trust import Marks
     from edge_runtime.trust.http import Http
@@ -127,7 +155,7 @@ def _bytes(server: Nginx, root: bytes, cache: Path) -> dict[str, float]:
     from edge_runtime.trust.origin import Origin
 
     def site() -> Catalogue:
-        return Catalogue(Origin(server.url, Http(), cache), root, Marks())
+        return Catalogue(Origin(server.url, Http(), state.metadata), root, Marks())
 
     catalogue, at = site(), [server.counted()]
     catalogue.refresh()
@@ -139,17 +167,27 @@ def _bytes(server: Nginx, root: bytes, cache: Path) -> dict[str, float]:
     at.append(server.counted())
     site().refresh()
     at.append(server.counted())
-    again = site()
-    again.refresh()
-    again.block(MODEL)
-    again.release(MODEL, again.rollout(MODEL).offer)
-    at.append(server.counted())
-    names = ("cold_bytes", "release_bytes", "idle_bytes", "once_bytes")
+    names = ("cold_bytes", "release_bytes", "idle_bytes")
     steps = zip(names, at, at[1:], strict=False)
-    return {name: float(after - before) for name, before, after in steps}
+    sizes = {name: float(after - before) for name, before, after in steps}
+    return {**sizes, "once_bytes": _once(server, state)}
 
 
-def _herd(server: Nginx, root: bytes, folder: Path) -> tuple[float, float]:
+def _once(server: Nginx, state: "State") -> float:
+    """Bytes of all that an update of the site asks for, until it knows what to run."""
+    from edge_runtime.asking import Asking
+    from edge_runtime.trust.http import Http
+    from edge_runtime.trust.origin import Origin
+
+    origin = Origin(server.url, Http(), state.metadata)
+    before = server.counted()
+    asking = Asking(state, state.site(), origin, MODEL, ("cpu",), lambda *_: None, time.time)
+    if asking.verified().release is None:
+        raise SystemExit("the site takes no part in the rollout; nothing was measured")
+    return float(server.counted() - before)
+
+
+def _herd(server: Nginx, root: bytes, state: "State", folder: Path) -> tuple[float, float]:
     """CPU seconds of the server a poll, and polls a second."""
     from edge_runtime.trust import Marks
     from edge_runtime.trust.http import Http
@@ -158,7 +196,7 @@ def _herd(server: Nginx, root: bytes, folder: Path) -> tuple[float, float]:
 
     caches = [folder / "sites" / str(number) for number in range(POLLS)]
     for cache in caches:
-        shutil.copytree(folder / "site", cache)
+        shutil.copytree(state.metadata, cache, symlinks=True)
     moments = sorted(random.Random(0).uniform(0, SHORTENED_S) for _ in caches)
     before, started = server.cpu_s(), time.monotonic()
     for moment, cache in zip(moments, caches, strict=True):
@@ -175,7 +213,9 @@ def _nginx(published: Path, folder: Path) -> Iterator[Nginx]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     config = folder / "nginx.conf"
-    config.write_text(CONFIG.format(folder=folder, port=port, published=published))
+    site = SITE.read_text(encoding="utf-8")
+    site = site.replace(LISTEN, f"listen 127.0.0.1:{port};").replace(ROOT, f"root {published};")
+    config.write_text(CONFIG.format(folder=folder, server=site), encoding="utf-8")
     command = [_program(folder / "debian"), "-e", str(folder / "error.log"), "-c", str(config)]
     process = subprocess.Popen(command)
     try:

@@ -1,10 +1,13 @@
-"""A real web server of static files that can be told to misbehave."""
+"""A real web server of static files, with ETags and gzip, that can be told to misbehave."""
 
+import gzip
+import hashlib
 import http.server
 from collections.abc import Callable
 from pathlib import Path
 
 Answerer = Callable[["Handler"], None]
+LONG_AGO = "Thu, 01 Jan 2026 00:00:00 GMT"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -15,6 +18,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append((self.path, self.headers.get("Range", "")))
+        self.server.conditions.append(self.headers.get("If-None-Match", ""))
         answerer = self.server.answers.get(self.path)
         if answerer is not None:
             answerer(self)
@@ -24,8 +28,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.reply(404, b"no such file")
             return
         data, asked = path.read_bytes(), self.headers.get("Range", "")
+        etag = f'"{hashlib.sha256(data).hexdigest()}"'
+        if self.headers.get("If-None-Match") == etag:
+            self.reply(304, b"")
+            return
         if not asked:
-            self.reply(200, data)
+            headers = {"ETag": etag, "Last-Modified": LONG_AGO}
+            takes = self.headers.get("Accept-Encoding")
+            if self.server.packs and takes == "gzip" and path.suffix == ".json":
+                data, headers["Content-Encoding"] = gzip.compress(data), "gzip"
+            self.reply(200, data, headers)
             return
         first = int(asked.removeprefix("bytes=").rstrip("-"))
         if first >= len(data):
@@ -63,6 +75,8 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.folder = folder
         self.asked: list[tuple[str, str]] = []
+        self.conditions: list[str] = []
+        self.packs = True
         self.answers: dict[str, Answerer] = {}
 
     @property

@@ -99,12 +99,14 @@ def test_duplicate_signatures_are_counted_once(registry: Registry, running: Stat
 def test_a_root_below_its_threshold_is_refused(
     registry: Registry, running: State, names: tuple[str, ...]
 ) -> None:
+    refresh(registry.keys, registry.published)  # or the site would not look for a root at all
     root = registry.signed_root(2, expiry("root", utc_now()), *names)
     metadata(registry, "2.root.json").write_bytes(root)
     refused(running, "root was signed by")
 
 
 def test_a_skipped_root_version_is_refused(registry: Registry, running: State) -> None:
+    refresh(registry.keys, registry.published)
     root = registry.signed_root(3, expiry("root", utc_now()), "root-1", "root-2")
     metadata(registry, "2.root.json").write_bytes(root)
     refused(running, "Expected root version 2 instead got version 3")

@@ -110,6 +110,9 @@ def test_vouchers_are_read(state: State, publisher: Publisher, tmp_path: Path) -
     read_as = {e.voucher: e.digits for e in events if isinstance(e, VoucherRead)}
     assert read_as == {"a": "120394", "b": "5"}
     assert read(out / "run.json", RunReport).counts == {"vouchers": 2, "digits": 7}
+    os.mkfifo(folder / "a_6.png")  # nobody writes into it
+    assert main(command) == 2
+    (folder / "a_6.png").unlink()
     (folder / "stray.png").write_bytes(png(np.zeros((8, 8, 3), np.uint8)))
     assert main(command) == 2
 

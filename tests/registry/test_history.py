@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.contract import Offer, Rollout
+from edge_runtime.contract import Offer, Rollout, digest
 from edgefactory.datasets.errors import MissingError, TrustError
 from edgefactory.registry import (
     Ban,
@@ -20,10 +20,19 @@ from edgefactory.registry import (
     review,
     verify_published,
 )
+from edgefactory.registry.attestations import verdict_of
 from edgefactory.registry.history import KEPT, Past, every, listed, read_history, retirable
 from edgefactory.registry.keys import load_signer
+from edgefactory.registry.repository import commit
 from edgefactory.registry.rollouts import Place, control
-from edgefactory.registry.tree import load_tree, utc_now
+from edgefactory.registry.tree import (
+    RELEASES,
+    load_tree,
+    next_version,
+    role_signers,
+    sign,
+    utc_now,
+)
 
 from .conftest import Line
 
@@ -68,6 +77,49 @@ def test_what_sites_are_told_to_run_stays_in_the_list(line: Line, root: Path, ke
     # 4 had reached every site: it is the base, which the others run.
     assert sequences(line) == ([4, 5, 6, 7], [1, 2, 3])
     assert verify_published(line.published, root).releases[0].sequence == 7
+
+
+def as_before(line: Line, keys: Path) -> None:
+    """Sign the list as it was signed before entries got shorter."""
+    tree = load_tree(line.published)
+    metadata = next_version(tree.releases, RELEASES, utc_now())
+    for target in metadata.signed.targets.values():
+        bundle = (line.published / "blobs" / target.custom["attestations"]).read_bytes()
+        more = {"verdict": verdict_of(bundle), "history": "0" * 64}
+        target.unrecognized_fields["custom"] = more | target.custom
+    sign(metadata, role_signers(tree.targets.signed, RELEASES, keys))
+    commit(line.published, keys, tree, {RELEASES: metadata}, utc_now())
+
+
+def test_entries_say_nothing_twice(line: Line, root: Path, keys: Path) -> None:
+    """What is not the newest names no history, and the attestations name the verdict."""
+    entries = load_tree(line.published).releases.signed.targets
+    newest = entries.pop(f"releases/{MODEL}/0.4.0/release.json")
+    common = {"attestations", "model", "sequence", "version"}
+    assert newest.custom.keys() == {*common, "history"}
+    assert [entry.custom.keys() for entry in entries.values()] == [common, common]
+
+
+def test_entries_of_before_are_read_and_shortened_by_the_next_release(
+    line: Line, root: Path, keys: Path
+) -> None:
+    as_before(line, keys)
+    assert not publish(line.release, line.verdict, keys, line.published).changed
+    (release,) = verify_published(line.published, root).releases
+    assert release.verdict_sha256 == digest(line.verdict.read_bytes())
+    control.rollback(Place(line.published, keys), MODEL, "0.3.0")
+    assert verify_published(line.published, root).releases[0].version == "0.3.0"
+    line.build("0.5.0", 5)
+    request = read_request(propose(line.release, line.verdict, line.published))
+    lines = review(request, load_tree(line.published), utc_now())
+    assert (
+        f"  changes what is said of releases/{MODEL}/0.4.0/release.json, whose bytes stay" in lines
+    )
+    publish(line.release, line.verdict, keys, line.published)
+    entries = load_tree(line.published).releases.signed.targets.values()
+    assert not [entry for entry in entries if "verdict" in entry.custom]
+    assert sequences(line) == ([3, 4, 5], [1, 2])
+    assert verify_published(line.published, root).releases[0].version == "0.5.0"
 
 
 def test_a_version_never_comes_back_with_other_bytes(line: Line, root: Path, keys: Path) -> None:

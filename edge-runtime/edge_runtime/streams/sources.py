@@ -104,13 +104,17 @@ def video(path: Path, first: int = 0, count: int | None = None) -> Iterator[Fram
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The JPEG and PNG files of `folder`, by name. Raises MissingError when there are none."""
+    """The JPEG and PNG files of `folder`, by name. Raises MissingError when there are none,
+    InputError for a pipe or the like, which would be waited for."""
     if not folder.is_dir():
         raise MissingError(f"{folder} is not a folder of pictures")
     with durable.storage(folder):
         files = sorted(p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES)
+        odd = next((p for p in files if p.exists() and not p.is_file()), None)
     if not files:
         raise MissingError(f"{folder} holds no .jpg or .png pictures")
+    if odd is not None:
+        raise InputError(f"{odd} is called a picture and is no file; move it elsewhere")
     return files
 
 

@@ -2,11 +2,12 @@
 
 `tuf.ngclient` verifies the metadata; what it cannot know (what this box saw before its cache was
 lost, and how late it is at least) comes from `trust.highwater`, which is asked after every
-refresh and before any target is used. Targets are fetched by our own `Http`.
+refresh and before any target is used. Targets are fetched by our own `Http`, and once only.
 """
 
+import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -22,7 +23,6 @@ from tuf.api.metadata import (
     Timestamp,
 )
 from tuf.ngclient import Updater, UpdaterConfig
-from tuf.ngclient.fetcher import FetcherInterface
 
 from edge_runtime import durable
 from edge_runtime.contract import (
@@ -38,6 +38,8 @@ from edge_runtime.contract import (
 )
 from edge_runtime.errors import EdgeRuntimeError, InputError, MissingError, TrustError
 from edge_runtime.state import MAX_ROOT_BYTES
+from edge_runtime.trust.documents import Documents
+from edge_runtime.trust.fetcher import Fetcher
 from edge_runtime.trust.highwater import (
     Marks,
     RoleMark,
@@ -45,7 +47,10 @@ from edge_runtime.trust.highwater import (
     check_roles,
     raise_roles,
 )
-from edge_runtime.trust.origin import GROUP_FIELD, Origin, Source
+from edge_runtime.trust.origin import GROUP_FIELD, Origin
+from edge_runtime.trust.unchanged import MAX_TIMESTAMP_BYTES, KnownTimestamp
+
+log = logging.getLogger(__name__)
 
 MAX_TARGET_BYTES = 4 * 1024 * 1024
 
@@ -93,6 +98,8 @@ class Catalogue:
         self._url = origin.url.rstrip("/")
         self._source = origin.source
         self._now = now
+        self._known = KnownTimestamp(origin.cache)
+        self._documents = Documents(origin.cache / "documents")
         self._updater: Updater | None = None
         self._delegations = Delegations({}, {})
         self._stated: dict[str, RoleMark] = {}
@@ -105,8 +112,31 @@ class Catalogue:
         """
         check_clock(self.marks, self._now())
         durable.make_folder(self._folder)
+        fetcher = Fetcher(self._source, f"{self._url}/metadata/")
+        known = self._known.load()
+        if known is not None and self._lives(known[1]) and _ask(lambda: fetcher.unchanged(*known)):
+            try:
+                self._believe(fetcher)
+            except (MissingError, TrustError) as error:
+                log.warning("what is cached does not hold, asking for all of it: %s", error)
+                fetcher = Fetcher(self._source, f"{self._url}/metadata/")
+            else:
+                return
+        self._believe(fetcher)
+        self._known.keep(*fetcher.timestamp)
+
+    def _lives(self, timestamp: bytes) -> bool:
+        """Whether the cached timestamp has not expired by the box's clock, which was checked."""
+        try:
+            expires = Metadata[Timestamp].from_bytes(timestamp).signed.expires
+        except RepositoryError:
+            return False
+        return self._now() < expires.timestamp()
+
+    def _believe(self, fetcher: Fetcher) -> None:
+        """Verify what comes by `fetcher`, and raise the marks by it."""
         with durable.storage(self._folder):
-            self._updater = _ask(self._start)
+            self._updater = _ask(lambda: self._start(fetcher))
         self._check_group()
         self.marks = raise_roles(self.marks, self._top_marks(), self._now())
         self._stated = self._stated_marks()
@@ -118,7 +148,7 @@ class Catalogue:
         info = self._info(path)
         if info is None:
             return None
-        block = decode(self._verified(info, path), Block, path)
+        block = decode(self._verified(info, path, f"block {model}"), Block, path)
         if block.model != model:
             raise TrustError(f"{path} speaks of model {block.model}")
         return block
@@ -126,14 +156,14 @@ class Catalogue:
     def rollout(self, model: str) -> Rollout:
         """The signed rollout of `model`. Raises MissingError when none is published."""
         path = f"rollout/{model}.json"
-        rollout = decode(self._target(path), Rollout, path)
+        rollout = decode(self._target(path, f"rollout {model}"), Rollout, path)
         if rollout.model != model:
             raise TrustError(f"{path} speaks of model {rollout.model}")
         return rollout
 
     def release(self, model: str, offer: Offer) -> tuple[Release, bytes]:
         """The signed release that a rollout of `model` offers, and its bytes. Raises TrustError."""
-        data = self._target(offer.release_path)
+        data = self._target(offer.release_path, f"release {model}")
         if digest(data) != offer.release:
             raise TrustError(
                 f"the rollout names release {offer.release[:12]}…, but "
@@ -172,12 +202,14 @@ class Catalogue:
             raise TrustError(f"the list of patches {ref.sha256[:12]}… is for another release")
         return found.patches
 
-    def _start(self) -> Updater:
+    def _start(self, fetcher: Fetcher) -> Updater:
         updater = Updater(
             str(self._folder),
-            f"{self._url}/metadata/",
-            fetcher=_Fetcher(self._source),
-            config=UpdaterConfig(root_max_length=MAX_ROOT_BYTES),
+            fetcher.base,
+            fetcher=fetcher,
+            config=UpdaterConfig(
+                root_max_length=MAX_ROOT_BYTES, timestamp_max_length=MAX_TIMESTAMP_BYTES
+            ),
             bootstrap=self._root,
         )
         updater.refresh()
@@ -196,11 +228,11 @@ class Catalogue:
         made_for = "no stick at all" if found is None else f"a stick for {found!r}"
         raise TrustError(f"this is {made_for}; the site's group is {wanted!r}")
 
-    def _target(self, path: str) -> bytes:
+    def _target(self, path: str, name: str) -> bytes:
         info = self._info(path)
         if info is None:
             raise MissingError(f"{self._url} publishes no {path}; is the model's name right?")
-        return self._verified(info, path)
+        return self._verified(info, path, name)
 
     def _info(self, path: str) -> TargetFile | None:
         """What was signed as `path`; the role that answers for it has now been verified."""
@@ -214,16 +246,22 @@ class Catalogue:
         self.marks = raise_roles(self.marks, asked, self._now())
         return info
 
-    def _verified(self, info: TargetFile, path: str) -> bytes:
-        folder, _, name = path.rpartition("/")
-        url = f"{self._url}/targets/{folder}/{info.hashes['sha256']}.{name}"
-        if info.length > MAX_TARGET_BYTES:
-            raise TrustError(f"{url} is signed with {info.length} bytes; too long for a document")
-        data = self._source.get(url, info.length)
+    def _verified(self, info: TargetFile, path: str, name: str) -> bytes:
+        """The document at `path`, as it was signed; kept as `name`."""
+        folder, _, file = path.rpartition("/")
+        ref = FileRef(info.hashes["sha256"], info.length)
+        url = f"{self._url}/targets/{folder}/{ref.sha256}.{file}"
+        if ref.bytes > MAX_TARGET_BYTES:
+            raise TrustError(f"{url} is signed with {ref.bytes} bytes; too long for a document")
+        kept = self._documents.read(name, ref)
+        if kept is not None:
+            return kept
+        data = self._source.get(url, ref.bytes)
         try:
             info.verify_length_and_hashes(data)
         except RepositoryError as error:
             raise TrustError(f"{url} is not what was signed: {_line(error)}") from error
+        self._documents.keep(name, data)
         return data
 
     def _top_marks(self) -> dict[str, RoleMark]:
@@ -256,20 +294,6 @@ class Catalogue:
         data = durable.read(path, MAX_TARGET_BYTES, f"{kind.type} metadata")
         signed: _M = _ask(lambda: Metadata[_M].from_bytes(data)).signed
         return signed
-
-
-class _Fetcher(FetcherInterface):
-    """Metadata by our own client; tuf caps the lengths."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        answer = self._source.open(url)
-        if answer.status != 200:
-            answer.close()
-            raise DownloadHTTPError(f"{url}: the server answers {answer.status}", answer.status)
-        return self._source.chunks(url, answer)
 
 
 def _ask(question: Callable[[], T]) -> T:

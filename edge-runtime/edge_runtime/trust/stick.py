@@ -7,7 +7,8 @@ from pathlib import Path
 import urllib3
 
 from edge_runtime.errors import MissingError, TrustError
-from edge_runtime.trust.http import CHUNK_BYTES
+from edge_runtime.trust.origin import Answer
+from edge_runtime.trust.unpacking import CHUNK_BYTES
 
 URL = "stick:"
 
@@ -39,6 +40,13 @@ class Stick:
             return _answer(416, io.BytesIO(), {})
         return _answer(206, file, {"Content-Range": f"bytes {first}-{size - 1}/{size}"})
 
+    def ask(self, url: str, etag: str = "") -> Answer:  # noqa: ARG002 - a stick has no ETags
+        """The document at `url`; 404 when there is none. Raises as `open`."""
+        answer = self.open(url)
+        if answer.status != 200:
+            return Answer(answer.status)
+        return Answer(200, self.chunks(url, answer))
+
     def _path(self, url: str) -> Path | None:
         """The file that `url` names, None where no such file can be on this stick."""
         try:
@@ -59,13 +67,12 @@ class Stick:
 
     def get(self, url: str, limit: int) -> bytes:
         """The file at `url`. Raises MissingError, or TrustError when it is over `limit` bytes."""
-        answer = self.open(url)
+        answer = self.ask(url)
         if answer.status != 200:
-            answer.close()
             name = url.removeprefix(f"{URL}/")[:200]
             raise MissingError(f"{name!r} is not on the stick; is it whole?")
         body = bytearray()
-        for chunk in self.chunks(url, answer):
+        for chunk in answer.body:
             body += chunk
             if len(body) > limit:
                 raise TrustError(f"{url} is longer than the {limit} bytes that were expected")

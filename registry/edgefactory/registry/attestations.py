@@ -153,6 +153,20 @@ def look_at_bundle(bundle: bytes, judged: Judged, keys: Sequence[Key]) -> tuple[
     return tuple(found)
 
 
+def verdict_of(bundle: bytes) -> str:
+    """The SHA-256 of the verdict that the gate's statement names; nothing is verified here.
+
+    Raises TrustError when there is none.
+    """
+    for number, line in enumerate(bundle.splitlines(), 1):
+        source = f"attestation {number}"
+        said = parse(read_envelope(line, PAYLOAD_TYPE, source).payload, Statement, source)
+        found = said.predicate.get("verdict")
+        if said.predicateType == PREDICATES["gate"] and isinstance(found, str):
+            return found
+    raise TrustError("the attestations name no verdict")
+
+
 def _envelopes(bundle: bytes, judged: Judged) -> list[tuple[Kind, Envelope]]:
     """The envelope of each kind, whose statement is the one that these bytes lead to."""
     found: dict[str, tuple[Envelope, Statement]] = {}

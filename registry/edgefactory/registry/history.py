@@ -27,13 +27,16 @@ MAX_HISTORY_BYTES = 4 << 20
 
 
 class Past(Struct, frozen=True, forbid_unknown_fields=True):
-    """One release that two have signed; `bytes` is the length of its release.json."""
+    """One release that two have signed; `bytes` is the length of its release.json.
+
+    Where there are `attestations`, they name the verdict.
+    """
 
     version: Version
     sequence: Count
     release: Sha256
     bytes: Count
-    verdict: Sha256
+    verdict: Sha256 | UnsetType = UNSET
     attestations: Sha256 | UnsetType = UNSET
 
     def path(self, model: str) -> str:
@@ -104,6 +107,21 @@ def named_by(target: TargetFile | None) -> str | None:
     return custom.get("history") if isinstance(custom, dict) else None
 
 
+def entry(target: TargetFile, history: str | None = None) -> TargetFile:
+    """The signed entry of a release with all that sites need to carry, and `history`.
+
+    Entries that were signed before named the verdict as well, which their attestations do, and
+    each a history, where that of the newest is enough: 72 bytes packed that each site fetched.
+    """
+    stated = target.custom if isinstance(target.custom, dict) else {}
+    custom = {key: value for key, value in stated.items() if key != "history"}
+    if "attestations" in custom:
+        custom.pop("verdict", None)
+    if history is not None:
+        custom["history"] = history
+    return TargetFile(target.length, dict(target.hashes), target.path, {"custom": custom})
+
+
 def file_of(model: str, sha256: str) -> str:
     """Where the history lies below `targets/`."""
     return f"releases/{model}/{sha256}.history.json"
@@ -140,7 +158,7 @@ def _past(target: TargetFile) -> Past:
         sequence=int(custom["sequence"]),
         release=target.hashes["sha256"],
         bytes=target.length,
-        verdict=str(custom["verdict"]),
+        verdict=custom.get("verdict", UNSET),
         attestations=custom.get("attestations", UNSET),
     )
 

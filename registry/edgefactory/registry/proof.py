@@ -212,9 +212,13 @@ def _prove_offer(
         raise TrustError(f"the rollout of {model} gives {path} another sequence than it has")
     for ref in release.files().values():
         _blob(fetcher, base, ref)
-    verdict = _prove_verdict(fetcher, base, str(target.custom["verdict"]), offer.release)
+    bundle = _bundle(fetcher, base, target)
+    named_verdict = target.custom.get("verdict") or attestations.verdict_of(bundle or b"")
+    verdict = _prove_verdict(fetcher, base, str(named_verdict), offer.release)
     judged = attestations.Judged(content, release, verdict)
-    attested = _prove_attestations(source, signed, target.custom.get("attestations"), judged)
+    if bundle is None:
+        return release, Papers(judged, (), signed.people)
+    attested = attestations.look_at_bundle(bundle, judged, signed.keys)
     return release, Papers(judged, attested, signed.people)
 
 
@@ -266,20 +270,15 @@ def _prove_patches(
         _blob(fetcher, base, patch.patch)
 
 
-def _prove_attestations(
-    source: tuple[FetcherInterface, str],
-    signed: Signed,
-    sha256: object,
-    judged: attestations.Judged,
-) -> tuple[attestations.Attested, ...]:
-    """Who stands for training, evaluation and gate; nobody for a release from before that."""
+def _bundle(fetcher: FetcherInterface, base: str, target: TargetFile) -> bytes | None:
+    """Who stands for training, evaluation and gate; None for a release from before that."""
+    sha256 = target.custom.get("attestations")
     if sha256 is None:
-        return ()
-    fetcher, base = source
+        return None
     data = fetcher.download_bytes(f"{base}blobs/{sha256}", attestations.MAX_BYTES)
     if digest(data) != sha256:
-        raise TrustError(f"the attestations of {judged.release.name} are not those signed")
-    return attestations.look_at_bundle(data, judged, signed.keys)
+        raise TrustError(f"the attestations of {target.path} are not those signed")
+    return data
 
 
 def _prove_verdict(fetcher: FetcherInterface, base: str, sha256: str, release: str) -> bytes:

@@ -74,8 +74,7 @@ class _Passed:
             "model": self.release.name,
             "version": self.release.version,
             "sequence": self.release.sequence,
-            "verdict": digest(self.verdict),
-            "attestations": digest(self.attestations),
+            "attestations": digest(self.attestations),  # which name the verdict
         }
         if before is not None:
             custom["history"] = before
@@ -85,14 +84,12 @@ class _Passed:
     def past(self) -> history.Past:
         """As the history will know it."""
         release, sha256 = self.release, digest(self.data)
-        said = digest(self.attestations)
         return history.Past(
             release.version,
             release.sequence,
             sha256,
             len(self.data),
-            digest(self.verdict),
-            said,
+            attestations=digest(self.attestations),
         )
 
 
@@ -212,7 +209,13 @@ class _Next:
 def _is_signed(tree: Tree, passed: _Passed) -> bool:
     """Whether `passed` is published on this very verdict."""
     present = tree.releases.signed.targets.get(passed.path)
-    return present is not None and present == passed.target(history.named_by(present))
+    return present is not None and _is_entry_of(passed, present)
+
+
+def _is_entry_of(passed: _Passed, target: TargetFile) -> bool:
+    """Whether `target` says of `passed` what we would sign, now or before."""
+    before = history.named_by(target)
+    return history.entry(target, before) == passed.target(before)
 
 
 def _next_releases(
@@ -245,9 +248,12 @@ def _next_releases(
         raise TrustError(f"the request takes {named} away, which sites may need; make it anew")
     change = history.changed(before, others, may_go if gone is None else gone)
     metadata = trees.next_version(tree.releases, RELEASES, now)
+    targets = metadata.signed.targets
     for path in change.gone:
-        del metadata.signed.targets[path]
-    metadata.signed.targets[passed.path] = passed.target(change.sha256)
+        del targets[path]
+    for path in {one.path(model) for one in others} - change.gone:
+        targets[path] = history.entry(targets[path])
+    targets[passed.path] = passed.target(change.sha256)
     return _Next(metadata, change)
 
 
@@ -260,7 +266,7 @@ def _require_same(
         raise TrustError(f"the request is for {', '.join(request.roles())}, not for a release")
     review(request, tree, now)
     asked = metadata.signed.targets.get(passed.path)
-    if asked is None or asked != passed.target(history.named_by(asked)):
+    if asked is None or not _is_entry_of(passed, asked):
         raise TrustError(
             f"the request does not ask for {passed.path} with SHA-256 {digest(passed.data)[:12]}…"
         )

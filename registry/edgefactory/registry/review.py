@@ -106,8 +106,9 @@ def _targets_changes(role: str, before: Targets | None, after: Targets) -> Itera
     if role in {RELEASES, EMERGENCY}:
         if after.delegations is not None:
             raise TrustError(f"the request makes {role!r} delegate; it is not ours")
+        published = before.targets if before else {}
         for path in sorted(changed):
-            yield f"  {'changes' if path in after.targets else 'takes away'} {path}"
+            yield _target_change(published.get(path), after.targets.get(path), path)
         return
     if changed:
         raise TrustError("the request puts files under 'targets', which only delegates")
@@ -119,6 +120,14 @@ def _targets_changes(role: str, before: Targets | None, after: Targets) -> Itera
         not added <= {EMERGENCY} or _but_keys(before) != _but_keys(after, without=added)
     ):
         raise TrustError("the request changes more in the delegations than keys; it is not ours")
+
+
+def _target_change(before: TargetFile | None, after: TargetFile | None, path: str) -> str:
+    if after is None:
+        return f"  takes away {path}"
+    if before is not None and (before.length, before.hashes) == (after.length, after.hashes):
+        return f"  changes what is said of {path}, whose bytes stay"
+    return f"  changes {path}"
 
 
 def _key_changes(before: Root | Targets | None, after: Root | Targets, role: str) -> Iterator[str]:

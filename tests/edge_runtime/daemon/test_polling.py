@@ -1,5 +1,7 @@
 """When a site asks next: spread over the interval, patient after failures, obedient to servers."""
 
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -57,3 +59,19 @@ def test_what_the_server_asks_for_is_waited_but_never_for_more_than_a_day_and_a_
     wait = after_failure(PACE, failures, asked, draw)
     assert wait >= min(asked, LONGEST_SILENCE_S)
     assert wait <= 1.5 * LONGEST_SILENCE_S
+
+
+@pytest.mark.parametrize("minutes", [1, 15, 600])
+def test_after_an_outage_sites_come_back_at_six_times_the_usual_rate_at_most(minutes: int) -> None:
+    """16,000 sites that find no server for some minutes, in the ten seconds that are worst then."""
+    rng, end = random.Random(0), 1.8e9 + minutes * 60.0
+    arrivals = []
+    for number in range(16000):
+        site = f"branch-{number:05}"
+        now, failures = 1.8e9 + until_next(PACE, site, 1.8e9), 0
+        while now < end:
+            failures += 1
+            now += after_failure(PACE, failures, 0.0, rng.random())
+        arrivals += [now, now + until_next(PACE, site, now)]
+    a_window, _ = np.histogram(arrivals, bins=90, range=(end, end + 900))
+    assert a_window.max() < 6 * 10 * 16000 / PACE.interval

@@ -5,7 +5,7 @@ import pytest
 
 from edge_runtime.contract import Device, Report, Rollout
 from edgefactory.registry.rollouts import Needs
-from edgefactory.registry.rollouts.evidence import share_interval, shortfalls, standing
+from edgefactory.registry.rollouts.evidence import outcome_of, share_interval, shortfalls, standing
 
 NEW, OLD = "b" * 64, "a" * 64
 ROLLOUT = Rollout(
@@ -53,6 +53,31 @@ def test_the_lower_end_of_the_interval_decides_and_not_the_bare_share() -> None:
 def test_failures_stop_a_wave_that_else_would_do() -> None:
     (missing,) = stand(good=97, bad=3)
     assert "3 of 100 failed (3.0%); at most 2.0% may (decides otherwise)" in missing
+
+
+@pytest.mark.parametrize(
+    ("active", "offered", "phase", "health", "outcome"),
+    [
+        (NEW, NEW, "active", "ok", "succeeded"),
+        (NEW, None, "active", "ok", "succeeded"),
+        (OLD, NEW, "trial", "ok", "under way"),  # decides beside the one that runs
+        (NEW, NEW, "dwell", "ok", "under way"),  # runs, on probation
+        (OLD, NEW, "dwell", "ok", "under way"),  # the one before is on probation still
+        (OLD, NEW, "active", "ok", "under way"),
+        (None, NEW, "trial", "none", "under way"),
+        (NEW, NEW, "dwell", "failing", "failed"),
+        (NEW, NEW, "active", "failing", "failed"),
+        (OLD, NEW, "failed", "ok", "failed"),  # barred, or gone back from
+        (None, NEW, "failed", "none", "failed"),
+        (OLD, None, "failed", "ok", "under way"),  # it did not come as far as the offer
+        (OLD, OLD, "failed", "ok", "under way"),
+    ],
+)
+def test_what_a_report_says_of_the_release(
+    active: str | None, offered: str | None, phase: str, health: str, outcome: str
+) -> None:
+    said = msgspec.structs.replace(GOOD, active=active, offered=offered, phase=phase, health=health)
+    assert outcome_of(ROLLOUT, said) == outcome
 
 
 def test_a_young_wave_waits() -> None:
