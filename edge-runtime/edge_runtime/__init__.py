@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Decision", "Result", "Runtime", "__version__", "infer"]
 
-# From 1.29 on ONNX Runtime tells Microsoft what it loads and on which box, unless this stands before
-# its first session; nothing leaves a branch that its owner did not ask for.
+# From 1.29 on ONNX Runtime tells Microsoft what it loads and on which box, unless this is set
+# before its first session. Nothing leaves a branch that its owner did not ask for.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {"Decision": "result", "Result": "result", "Runtime": "inference", "infer": "inference"}
