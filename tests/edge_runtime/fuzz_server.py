@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import simplejpeg
 
-from edge_runtime.contract import InputSpec, Outputs, OutputSpec, Release, Task
+from edge_runtime.contract import InputSpec, Outputs, OutputSpec, Release, Signal, Task
 from edge_runtime.engines import InputTensor, UInt8
 from edge_runtime.hosting import Host, Loaded
 from edge_runtime.running import Active
@@ -33,6 +33,7 @@ from edge_runtime.serving.settings import listen_on
 from .fuzzing import Target
 from .models import build, png, scene
 from .oip.loading import get, loaded, post
+from .recordings import AUDIO, FEATURES, npy, tone
 
 SIZE = (16, 12)
 TAKEN = InputTensor("uint8", (None, SIZE[1], SIZE[0], 3))
@@ -67,11 +68,14 @@ NAMES: Mapping[Task, tuple[str, ...]] = {
 }
 
 
-def _model(release: Release, task: Task) -> Loaded:
+def _model(release: Release, task: Task, signal: Signal | None = None) -> Loaded:
     release = msgspec.structs.replace(
         release, name=task, task=task, input=InputSpec(*SIZE), output=OutputSpec(NAMES[task])
     )
     release = msgspec.structs.replace(release, labels=("square", "none"))
+    if signal is not None:
+        spec = msgspec.structs.replace(release.input, signal=signal)
+        release = msgspec.structs.replace(release, input=spec)
     found = loaded(build(1), _Trivial(task)).active
     return Loaded(Active("branch-1", found.slot, release, found.variant), _Trivial(task))
 
@@ -142,6 +146,8 @@ class _Box:
         host = Host()
         for task in NAMES:
             host.put(task, _model(build(1).release, task))
+        for name, signal in (("sounds", AUDIO), ("tables", FEATURES)):
+            host.put(name, _model(build(1).release, "classification", signal))
         live = Live(True)
         self.loop = asyncio.new_event_loop()
         self.pool = Pool(host, 1, LIMITS.waiting)
@@ -320,6 +326,11 @@ def _forms() -> list[tuple[bytes, Callable[[bytes], bytes]]]:
         (json.dumps(both).encode(), lambda data: extended(data, files, "classification")),
         (json.dumps(one).encode(), lambda data: extended(data, jpeg, "embedding")),
         (files, with_files),
+        (tone(40), lambda data: infer(data, "sounds", "Content-Type: audio/wav")),
+        (
+            npy(np.ones((3, 2))),
+            lambda data: infer(data, "tables", "Content-Type: application/x-npy"),
+        ),
     ]
 
 

@@ -1,6 +1,7 @@
 """How a loaded model does: requests, errors, latency of late; kept by the session that runs it."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,11 @@ from edge_runtime.engines import InputTensor, Session, UInt8
 from edge_runtime.errors import RefusedError
 
 KEPT = 1024  # latencies, the latest
+_AXES: Mapping[Task, Mapping[str, int]] = {
+    "classification": {"probabilities": 2},
+    "detection": {"boxes": 3, "scores": 2, "labels": 2},
+    "embedding": {"embedding": 2},
+}
 ENOUGH = 200  # of them say something about p99
 
 
@@ -69,11 +75,7 @@ class Gauged:
 def oddness(task: Task, outputs: Outputs, pictures: int) -> str:
     """How `outputs` for so many pictures break the graph contract: missing, of another shape, not
     finite. "" when they do not."""
-    names = {
-        "classification": {"probabilities": 2},
-        "detection": {"boxes": 3, "scores": 2, "labels": 2},
-    }.get(task, {})
-    for name, axes in names.items():
+    for name, axes in _AXES[task].items():
         if name not in outputs:
             return f"no output {name}"
         value = np.asarray(outputs[name])
