@@ -19,7 +19,9 @@ SOUND, TABLE = InputSpec(8, 8, signal=AUDIO), InputSpec(6, 2, signal=FEATURES)
 
 def test_sound_is_what_the_contract_makes_of_its_samples() -> None:
     data = tone(AUDIO.samples)
-    samples = np.frombuffer(data[-2 * AUDIO.samples :], "<i2").astype(np.float32) / 32768
+    samples = np.frombuffer(data[-2 * AUDIO.samples :], "<i2").astype(np.float32) / np.float32(
+        32768
+    )
     assert np.array_equal(shown(data, SOUND, "it"), audio_picture(samples, AUDIO))
     assert preprocess(shown(data, SOUND, "it"), SOUND)[0].max() > 100
 

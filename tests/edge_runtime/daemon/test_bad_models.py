@@ -10,10 +10,10 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from edge_runtime.daemon import Daemon, ModelSettings, Settings, loading
+from edge_runtime.daemon import Daemon, ModelSettings, Settings
 from edge_runtime.daemon.settings import CrashSettings, DwellSettings, ShadowSettings
 from edge_runtime.errors import RefusedError
-from edge_runtime.hosting import Loaded
+from edge_runtime.hosting import Loaded, load_active
 from edge_runtime.running import Active, active, open_active
 from edge_runtime.state import State
 from edge_runtime.update import Wish, once
@@ -28,7 +28,6 @@ pytestmark = pytest.mark.component
 QUIET = msgspec.structs.replace(
     LONELY, shadow=ShadowSettings(spacing_s=0, wait_s=0.1), dwell=DwellSettings(seconds=600)
 )
-Load = Callable[[State, Active, int], Loaded]
 
 
 def on_trial(state: State, publisher: Publisher, model: bytes | None = None) -> str:
@@ -42,14 +41,13 @@ def on_trial(state: State, publisher: Publisher, model: bytes | None = None) -> 
 
 def loading_as(monkeypatch: pytest.MonkeyPatch, bad: str, how: Callable[[], None]) -> None:
     """Let `how` happen where the daemon loads the release `bad`."""
-    load: Load = loading.load_active
 
     def odd(state: State, found: Active, threads: int) -> Loaded:
         if found.slot.release.sha256 == bad:
             how()
-        return load(state, found, threads)
+        return load_active(state, found, threads)
 
-    monkeypatch.setattr(loading, "load_active", odd)
+    monkeypatch.setattr("edge_runtime.daemon.loading.load_active", odd)
 
 
 def with_a_label_too_few(model: bytes) -> bytes:
