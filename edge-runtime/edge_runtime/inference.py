@@ -8,28 +8,33 @@ import functools
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
+from msgspec import UnsetType
 from PIL import Image
 
 from edge_runtime import durable, proof
-from edge_runtime.contract import FileRef, Release, decide, digest, preprocess, read
+from edge_runtime.contract import FileRef, InputSpec, Release, decide, digest, preprocess, read
 from edge_runtime.engines import UInt8
-from edge_runtime.errors import ContractError, InputError, MissingError, RefusedError
+from edge_runtime.errors import ContractError, MissingError, RefusedError
+from edge_runtime.given import Float32, sequence_picture, shown, stretches
 from edge_runtime.hardware import hardware_classes
 from edge_runtime.hosting import Host, Loaded, load_active
-from edge_runtime.pictures import decode_picture
 from edge_runtime.result import Result, named
 from edge_runtime.running import Active, active
 from edge_runtime.state import State, default_folder
 from edge_runtime.store import Contents, Slot, load_journal
 
-Picture = Path | str | bytes | Image.Image | UInt8
-"""A path, the bytes of a JPEG or PNG file, a Pillow image, or uint8 [H,W,3] RGB."""
+Picture = Path | str | bytes | Image.Image | UInt8 | Float32
+"""A path, the bytes of a file, a Pillow image, or uint8 [H,W,3] RGB. A file is a JPEG or PNG; for a
+model of sequences also a WAV or `.npy` file, or as an array samples f32 [S] or features f32 [T,F]
+of one picture's length at most."""
 
-MAX_PICTURE_BYTES = 64 * 1024 * 1024
+MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
 class Runtime:
@@ -79,21 +84,23 @@ class Runtime:
         Raises InputError when it is no picture; MissingError, StorageError or RefusedError when
         the model cannot run.
         """
-        loaded = self._loaded(self._only() if model is None else model)
-        release = loaded.active.release
-        if release.task == "embedding":
-            raise InputError(f"{release.name} makes embeddings, which are no decisions")
-        picture = picture_of(image)
-        given, place = preprocess(picture, release.input)
-        start = time.perf_counter()
-        outputs = loaded.session.run(given[None])
-        ms = (time.perf_counter() - start) * 1000
-        try:
-            found = decide(release.task, outputs, 0, release.operating_point.score_threshold)
-        except ContractError as error:
-            raise RefusedError(f"{release.name} {release.version}: {error}") from error
-        decisions = named(release, found, place)
-        return Result(release.name, release.version, decisions, round(ms, 3), picture)
+        loaded = self._asked(model)
+        return _decided(loaded, picture_of(image, loaded.active.release.input))
+
+    def stretches(self, file: Path | str | bytes, model: str | None = None) -> tuple[Result, ...]:
+        """What `model` decides about a recording, of any length: a result a picture's length.
+
+        Each says at which second it begins; the last one is filled up as the model knows it. Of a
+        picture there is one. Errors as `infer`.
+        """
+        loaded = self._asked(model)
+        data, source = _read(file)
+        cut = stretches(data, loaded.active.release.input, source)
+        found = (replace(_decided(loaded, picture), seconds=start) for start, picture in cut)
+        return tuple(found)
+
+    def _asked(self, model: str | None) -> Loaded:
+        return self._loaded(self._only() if model is None else model)
 
     def _only(self) -> str:
         names = self._names()
@@ -119,16 +126,43 @@ def _default() -> Runtime:
     return Runtime()
 
 
-def picture_of(image: Picture) -> UInt8:
-    """`image` as uint8 [H,W,3] RGB. Raises InputError, MissingError."""
+def picture_of(image: Picture, spec: InputSpec) -> UInt8:
+    """`image` as the picture that a model is shown, uint8 [H,W,3] RGB. Raises InputError,
+    MissingError."""
     if isinstance(image, np.ndarray):
-        return image  # `preprocess` looks at it
+        return _pixels(image, spec)
     if isinstance(image, Image.Image):
         return np.asarray(image.convert("RGB"))
-    if isinstance(image, bytes):
-        return decode_picture(image, "the picture")
-    data = durable.read(Path(image), MAX_PICTURE_BYTES, "a picture")
-    return decode_picture(data, str(image))
+    data, source = _read(image)
+    return shown(data, spec, source)
+
+
+def _pixels(values: npt.NDArray[Any], spec: InputSpec) -> UInt8:
+    if values.dtype.kind == "f" and not isinstance(spec.signal, UnsetType):
+        return sequence_picture(values, spec.signal)
+    return values  # `preprocess` looks at it
+
+
+def _read(file: Path | str | bytes) -> tuple[bytes, str]:
+    """The bytes of a file, and its name in errors."""
+    if isinstance(file, bytes):
+        return file, "the file"
+    return durable.read(Path(file), MAX_FILE_BYTES, "a picture or recording"), str(file)
+
+
+def _decided(loaded: Loaded, picture: UInt8) -> Result:
+    release = loaded.active.release
+    given, place = preprocess(picture, release.input)
+    start = time.perf_counter()
+    outputs = loaded.session.run(given[None])
+    ms = (time.perf_counter() - start) * 1000
+    try:
+        found = decide(release.task, outputs, 0, release.operating_point.score_threshold)
+    except ContractError as error:
+        raise RefusedError(f"{release.name} {release.version}: {error}") from error
+    decisions = named(release, found, place)
+    embedding = None if isinstance(found.embedding, UnsetType) else found.embedding
+    return Result(release.name, release.version, decisions, round(ms, 3), picture, embedding)
 
 
 def _proven(folder: Path, release: Release, threads: int) -> Loaded:

@@ -33,13 +33,19 @@ class Decision:
 
 @dataclass(frozen=True)
 class Result:
-    """The decisions about a picture, best first, by which release; `ms` is the engine's time."""
+    """The decisions about a picture, best first, by which release; `ms` is the engine's time.
+
+    A model of embeddings decides nothing; `embedding` has its numbers, of unit length. `seconds` is
+    where the picture begins in its recording, if it is one of a recording.
+    """
 
     model: str
     version: str
     decisions: tuple[Decision, ...]
     ms: float
     picture: UInt8 = field(repr=False, compare=False)
+    embedding: tuple[float, ...] | None = None
+    seconds: float | None = None
 
     def draw(self) -> Image.Image:
         """The picture with its boxes, or with its class above it."""
@@ -70,7 +76,14 @@ class Result:
             | ({} if found.box is None else {"box": list(found.box)})
             for found in self.decisions
         ]
-        return {"model": self.model, "version": self.version, "decisions": decisions, "ms": self.ms}
+        told = {"embedding": self.embedding, "seconds": self.seconds}
+        return {
+            "model": self.model,
+            "version": self.version,
+            "decisions": decisions,
+            **{name: value for name, value in told.items() if value is not None},
+            "ms": self.ms,
+        }
 
     def _repr_png_(self) -> bytes:
         """How a notebook shows it."""

@@ -226,6 +226,7 @@ class _Updating:
         barred = self._barred(slots, ref)
         if barred is not None:
             slots = self._keep(failed(drop_trial(slots), barred.reason, slots.refused))
+            self._restore()
             return self._result("barred", _tried(release, ref), {}, {}, barred.reason)
         if trial is not None and trial.release == ref and self._fits(trial, release):
             slots = self._keep(try_out(slots, trial, slots.refused))

@@ -1,6 +1,6 @@
 """The targets of the fuzzing: every document and picture that reaches a site from outside.
 
-To add one (an HTTP server, say), write a function that returns a Target and list it in TARGETS.
+To add one, write a function that returns a Target and list it in TARGETS and SHARES.
 """
 
 import io
@@ -47,6 +47,7 @@ from edge_runtime.trust.metadata import Catalogue, check_root
 from edge_runtime.trust.origin import Origin
 from edge_runtime.trust.stick import URL, Stick
 
+from .fuzz_server import server
 from .fuzzing import Target
 from .models import build, png, scene, squares_onnx
 from .registering import Registry
@@ -285,22 +286,23 @@ def stick(folder: Path) -> Target:
 
 TARGETS: tuple[Callable[[Path], Target], ...] = (
     *(release, rollout, block, patches, report, kept, metadata, root, golden, picture, patch),
-    stick,
+    *(stick, server),
 )
 
 SHARES = {
-    "release": 160_000,
-    "rollout": 150_000,
-    "block": 110_000,
-    "patches": 110_000,
+    "release": 110_000,
+    "rollout": 100_000,
+    "block": 80_000,
+    "patches": 80_000,
     "report": 60_000,
     "kept": 50_000,
     "metadata": 10_000,  # each is a whole refresh
     "root": 20_000,
-    "golden": 120_000,
+    "golden": 80_000,
     "picture": 110_000,
     "patch": 50_000,
     "stick": 50_000,
+    "server": 200_000,
 }
 """How many of a million cases each target gets."""
 
@@ -311,7 +313,9 @@ def opened(make: Callable[[Path], Target], folder: Path) -> Iterator[Target]:
     place = folder / make.__name__
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
+    target = make(place)
     try:
-        yield make(place)
+        yield target
     finally:
+        target.close()
         shutil.rmtree(place, ignore_errors=True)

@@ -22,11 +22,13 @@ BYTES = (b"\0", b"\xff", b"\n", b'"', b"{", b"[", b"9" * 400, b"[" * 2000, b"\\u
 
 @dataclass(frozen=True)
 class Target:
-    """`attempt` is given which of the `corpus` was changed, and what it was changed to."""
+    """`attempt` is given which of the `corpus` was changed, and what it was changed to; `close`
+    ends what the target has started."""
 
     name: str
     corpus: Sequence[bytes]
     attempt: Callable[[int, bytes], object]
+    close: Callable[[], None] = lambda: None
 
 
 def case(target: Target, number: int) -> tuple[int, bytes]:

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import onnx
+from msgspec import UNSET, UnsetType
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
@@ -21,6 +22,7 @@ from edge_runtime.contract import (
     OperatingPoint,
     OutputSpec,
     Release,
+    Signal,
     Tolerance,
     Variant,
     decide,
@@ -119,6 +121,24 @@ def brightness_onnx() -> bytes:
     return data
 
 
+def colour_onnx() -> bytes:
+    """Embeddings in the graph contract: the mean colour, at unit length."""
+    node = helper.make_node
+    nodes = [
+        node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        node("ReduceMean", ["float"], ["mean"], axes=[1, 2], keepdims=0),
+        node("LpNormalization", ["mean"], ["embedding"], axis=1, p=2),
+    ]
+    inputs = [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 8, 8, 3])]
+    outputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", 3])]
+    graph = helper.make_graph(nodes, "colours", inputs, outputs)
+    opset = [helper.make_opsetid("", 13)]
+    data: bytes = onnx.helper.make_model(
+        graph, opset_imports=opset, ir_version=8
+    ).SerializeToString()
+    return data
+
+
 def scene(*corners: tuple[int, int], size: tuple[int, int] = (WIDTH, HEIGHT)) -> UInt8:
     """A dark picture with a white square at each corner (x, y)."""
     picture = np.full((size[1], size[0], 3), 20, np.uint8)
@@ -199,28 +219,42 @@ def build(
     return Built(release, blobs)
 
 
-def build_digits(sequence: int) -> Built:
-    """A release of the classifier that reads brightness as a digit."""
-    squares = build(sequence, name="digits")
-    model = brightness_onnx()
+def build_digits(sequence: int, signal: Signal | UnsetType = UNSET) -> Built:
+    """A release of the classifier that reads brightness as a digit, of pictures or of a signal."""
+    release = msgspec.structs.replace(
+        build(sequence, name="digits").release,
+        task="classification",
+        labels=tuple("0123456789"),
+        input=InputSpec(8, 8, signal=signal),
+        output=OutputSpec(("probabilities",)),
+    )
+    return _with_model(release, brightness_onnx(), (13, 140, 250))
+
+
+def build_colours(sequence: int) -> Built:
+    """A release whose embedding of a picture is its mean colour, at unit length."""
+    release = msgspec.structs.replace(
+        build(sequence, name="colours").release,
+        task="embedding",
+        labels=(),
+        input=InputSpec(8, 8),
+        output=OutputSpec(("embedding",)),
+    )
+    return _with_model(release, colour_onnx(), (40, 250))
+
+
+def _with_model(release: Release, model: bytes, levels: tuple[int, ...]) -> Built:
+    """The release of `model` instead, proven on grey pictures of these levels."""
     blobs = {digest(model): model, digest(b"{}"): b"{}", digest(b"# squares"): b"# squares"}
     ref = FileRef(digest(model), len(model))
     variant = Variant("onnx-fp32", "onnxruntime", "f32", ("cpu",), "m.onnx", {"m.onnx": ref})
     session = load(variant, {"m.onnx": model}, 1)
     cases = []
-    for level in (13, 140, 250):
+    for level in levels:
         picture = np.full((8, 8, 3), level, np.uint8)
-        decisions = decide("classification", session.run(picture[None]), 0, 0.0)
+        decisions = decide(release.task, session.run(picture[None]), 0, 0.0)
         data = png(picture)
         blobs[digest(data)] = data
         cases.append(GoldenCase(FileRef(digest(data), len(data)), {"onnx-fp32": decisions}))
-    release = msgspec.structs.replace(
-        squares.release,
-        task="classification",
-        labels=tuple("0123456789"),
-        input=InputSpec(8, 8),
-        output=OutputSpec(("probabilities",)),
-        variants=(variant,),
-        golden=Golden(tuple(cases), Tolerance()),
-    )
-    return Built(release, blobs)
+    golden = Golden(tuple(cases), Tolerance())
+    return Built(msgspec.structs.replace(release, variants=(variant,), golden=golden), blobs)

@@ -1,6 +1,10 @@
 """Each engine that is here runs the same graph from bytes; those that are not say how to come."""
 
 import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -139,3 +143,24 @@ def test_tensorrt_has_every_name_that_the_engine_uses() -> None:
         assert not [name for name in names if not hasattr(owner, name)]
     assert tensorrt_rtx.TensorIOMode.INPUT
     assert tensorrt_rtx.nptype(tensorrt_rtx.int64) is np.int64
+
+
+LOADING = """
+import sys, edge_runtime
+from edge_runtime.engines import ort
+with open(sys.argv[1], "rb") as file:
+    ort.load({"m": file.read()}, "m", "f32", 1)
+"""
+
+
+def test_onnxruntime_tells_nobody_of_this_box(tmp_path: Path) -> None:
+    """Its telemetry begins with a device id and a database of events in the home."""
+    model, home = tmp_path / "model", tmp_path / "home"
+    model.write_bytes(squares_onnx())
+    home.mkdir()
+    kept = {key: os.environ[key] for key in ("PATH", "PYTHONPATH") if key in os.environ}
+    subprocess.run(
+        [sys.executable, "-c", LOADING, str(model)], env={**kept, "HOME": str(home)}, check=True
+    )
+    assert list(home.rglob("*")) == []
+    assert os.environ["ORT_DISABLE_TELEMETRY"]

@@ -13,15 +13,26 @@ from PIL import Image
 
 from edge_runtime import Decision, Result, Runtime
 from edge_runtime.cli import main
-from edge_runtime.contract import encode
+from edge_runtime.contract import (
+    Decisions,
+    Golden,
+    Tolerance,
+    audio_picture,
+    decide,
+    encode,
+    preprocess,
+)
+from edge_runtime.engines import Session, load
 from edge_runtime.errors import InputError, MissingError, RefusedError, StorageError
+from edge_runtime.given import sequence
 from edge_runtime.running import active, open_active
 from edge_runtime.state import State
 from edge_runtime.streams.detection import Detector
 from edge_runtime.streams.sources import Frame
 
-from .models import Built, build, build_digits, png, scene
+from .models import Built, build, build_colours, build_digits, png, scene
 from .publishing import Publisher
+from .recordings import AUDIO, tone
 
 TWICE = (128, 96)  # twice the model's input
 
@@ -40,6 +51,11 @@ def _folder(built: Built, folder: Path) -> Path:
         (folder / "blobs" / name).write_bytes(data)
     (folder / "release.json").write_bytes(encode(built.release))
     return folder
+
+
+def _session(built: Built) -> Session:
+    variant = built.release.variants[0]
+    return load(variant, {n: built.blobs[r.sha256] for n, r in variant.files.items()}, 1)
 
 
 def _picture() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -72,6 +88,51 @@ def test_a_class_has_its_name_and_no_box(tmp_path: Path) -> None:
     runtime = Runtime.from_release(_folder(build_digits(1), tmp_path / "release"))
     (decision,) = runtime.infer(np.full((8, 8, 3), 140, np.uint8)).decisions
     assert (decision.label, decision.box) == ("5", None)
+
+
+def test_an_embedding_is_the_graphs_output_and_its_self_test_compares_it(tmp_path: Path) -> None:
+    built = build_colours(1)
+    runtime = Runtime.from_release(_folder(built, tmp_path / "release"))
+    picture = scene((3, 3), size=(16, 16))
+    given, _ = preprocess(picture, built.release.input)
+    expected = decide("embedding", _session(built).run(given[None]), 0, 0.0)
+    result = runtime.infer(picture)
+    assert (result.embedding, result.decisions) == (expected.embedding, ())
+    assert result.plain()["embedding"] == expected.embedding
+    case = built.release.golden.cases[0]
+    other = {"onnx-fp32": Decisions((), (), embedding=(0.0, 0.0, 1.0))}
+    golden = Golden((msgspec.structs.replace(case, expected=other),), Tolerance())
+    release = msgspec.structs.replace(built.release, golden=golden)
+    with pytest.raises(RefusedError, match="cosine to the expected one is 0"):
+        Runtime.from_release(_folder(Built(release, built.blobs), tmp_path / "other"))
+
+
+def test_a_recording_is_decided_stretch_by_stretch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As by hand: the contract's picture of the samples, `preprocess`, the session, `decide`."""
+    built = build_digits(1, AUDIO)
+    folder = _folder(built, tmp_path / "release")
+    runtime, data = Runtime.from_release(folder), tone(AUDIO.samples + 100)
+    samples = sequence(data, AUDIO, "it")
+    results, session = runtime.stretches(data), _session(built)
+    for start, result in zip((0, AUDIO.samples), results, strict=True):
+        picture = audio_picture(samples[start : start + AUDIO.samples], AUDIO)
+        given, _ = preprocess(picture, built.release.input)
+        found = decide("classification", session.run(given[None]), 0, 0.0)
+        assert [d.score for d in result.decisions] == list(found.scores)
+        assert [d.label for d in result.decisions] == [str(label) for label in found.labels]
+        assert result.seconds == start / AUDIO.rate
+    first = samples[: AUDIO.samples]
+    assert runtime.infer(first).decisions == results[0].decisions
+    with pytest.raises(InputError, match="expected 1 to"):
+        runtime.infer(data)
+    file = tmp_path / "a.wav"
+    file.write_bytes(data)
+    assert main(["infer", str(file), "--release", str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{file} 0.000 s  {results[0].decisions[0].label} ")
+    assert lines[1].startswith(f"{file} {AUDIO.samples / AUDIO.rate:.3f} s  ")
 
 
 def test_a_release_folder_is_verified_by_its_digests(tmp_path: Path) -> None:

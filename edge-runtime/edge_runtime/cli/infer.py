@@ -1,4 +1,4 @@
-"""Say what the active release, or one in a folder, decides about pictures."""
+"""Say what the active release, or one in a folder, decides about pictures or recordings."""
 
 import argparse
 from pathlib import Path
@@ -12,11 +12,17 @@ if TYPE_CHECKING:
     from edge_runtime.result import Result
 
 
+RECORDINGS = (".wav", ".npy")
+SHOWN = 4  # numbers of an embedding; --json has all
+FILES = (
+    "a JPEG or PNG picture, or a folder of them; for a model of sequences a WAV file of its rate, "
+    "or features as .npy"
+)
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `infer`."""
-    parser.add_argument(
-        "files", type=Path, nargs="+", metavar="FILE", help="a JPEG or PNG picture, or a folder"
-    )
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=FILES)
     add_model(parser)
     parser.add_argument(
         "--release",
@@ -40,22 +46,27 @@ def run(options: argparse.Namespace, console: Console) -> None:
     values, lines = [], []
     for number, file in enumerate(files):
         console.progress(number, len(files), str(file))
-        result = _decided(runtime, file, options)
-        values.append({"file": str(file), **result.plain()})
-        lines += _lines(file, result)
+        for result in _decided(runtime, file, options):
+            values.append({"file": str(file), **result.plain()})
+            lines += _lines(file, result)
     if options.release is not None:
         lines.append("not verified by signatures: only the digests in release.json were checked")
     console.result({"pictures": values, "signed": options.release is None}, lines)
 
 
-def _decided(runtime: "Runtime", file: Path, options: argparse.Namespace) -> "Result":
+def _decided(runtime: "Runtime", file: Path, options: argparse.Namespace) -> "tuple[Result, ...]":
     from edge_runtime import durable
 
-    result = runtime.infer(file, options.model)
+    if file.suffix.lower() in RECORDINGS:
+        results = runtime.stretches(file, options.model)
+    else:
+        results = (runtime.infer(file, options.model),)
     if options.out is not None:
         durable.make_folder(options.out)
-        result.save(options.out / f"{file.stem}.png")
-    return result
+        for number, result in enumerate(results):
+            end = f"-{number}" if len(results) > 1 else ""
+            result.save(options.out / f"{file.stem}{end}.png")
+    return results
 
 
 def _pictures(given: list[Path], out: Path | None) -> list[Path]:
@@ -74,10 +85,14 @@ def _pictures(given: list[Path], out: Path | None) -> list[Path]:
 
 
 def _lines(file: Path, result: "Result") -> list[str]:
+    about = str(file) if result.seconds is None else f"{file} {result.seconds:.3f} s"
+    if result.embedding is not None:
+        first = " ".join(f"{value:.4f}" for value in result.embedding[:SHOWN])
+        return [f"{about}  {len(result.embedding)} numbers: {first} …"]
     if not result.decisions:
-        return [f"{file}  nothing"]
+        return [f"{about}  nothing"]
     return [
-        f"{file}  {found.label} {found.score:.3f}"
+        f"{about}  {found.label} {found.score:.3f}"
         + ("" if found.box is None else "  " + " ".join(f"{value:.1f}" for value in found.box))
         for found in result.decisions
     ]

@@ -62,6 +62,11 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
     state = state_of(options)
     found = active(state, options.model)
+    if found.release.task == "embedding":
+        raise InputError(
+            f"{found.release.name} makes embeddings, in which nothing is counted or read; "
+            "`edge-runtime infer` prints them"
+        )
     console.progress(0, 0, f"self-test of {found.release.name} {found.release.version}")
     session = open_active(state, found, options.threads)
     if found.release.task == "detection":

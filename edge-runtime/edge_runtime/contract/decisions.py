@@ -4,11 +4,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import UnsetType
 
 from edge_runtime.contract.release import Decisions, Task, Tolerance
 from edge_runtime.errors import ContractError
 
 Outputs = Mapping[str, npt.NDArray[np.generic]]
+
+_UNIT = 0.01  # how far from 1 the length of an embedding may lie (bf16 rounds)
 
 
 def iou_matrix(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -26,12 +29,15 @@ def iou_matrix(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> npt.ND
 def decide(task: Task, outputs: Outputs, index: int, threshold: float) -> Decisions:
     """The decisions about picture `index` of the batch, from score `threshold` up, best first.
 
-    A classification decides for its most probable class, whatever the threshold.
-    Raises ContractError when the outputs are not those of the graph contract, or not finite.
+    A classification decides for its most probable class, whatever the threshold; an embedding is
+    the decision itself. Raises ContractError when the outputs are not those of the graph contract,
+    or not finite.
     """
     try:
         if task == "classification":
             return _decide_class(np.asarray(outputs["probabilities"], np.float32)[index])
+        if task == "embedding":
+            return _decide_embedding(np.asarray(outputs["embedding"], np.float32)[index])
         boxes = np.asarray(outputs["boxes"], np.float32)[index]
         scores = np.asarray(outputs["scores"], np.float32)[index]
         labels = np.asarray(outputs["labels"], np.int64)[index]
@@ -62,6 +68,15 @@ def _decide_class(probabilities: npt.NDArray[np.float32]) -> Decisions:
     return Decisions(labels=(best,), scores=(float(probabilities[best]),))
 
 
+def _decide_embedding(vector: npt.NDArray[np.float32]) -> Decisions:
+    length = float(np.linalg.norm(vector)) if vector.ndim == 1 else float("nan")
+    if not abs(length - 1) <= _UNIT:
+        raise ContractError(
+            f"expected an embedding [N,D] of length 1, found {vector.shape} of length {length:.3g}"
+        )
+    return Decisions((), (), embedding=tuple(vector.tolist()))
+
+
 def disagreement(
     expected: Decisions, found: Decisions, threshold: float, tolerance: Tolerance
 ) -> str | None:
@@ -71,6 +86,8 @@ def disagreement(
     may be missing on either side. `expected` and `found` should be taken at
     `threshold - tolerance.score`, so that such decisions can be seen.
     """
+    if not isinstance(expected.embedding, UnsetType) or not isinstance(found.embedding, UnsetType):
+        return _embedding_disagreement(expected.embedding, found.embedding, tolerance)
     if expected.labels and found.labels and bool(expected.boxes) != bool(found.boxes):
         return "one of the two has boxes, the other has none"
     if not expected.boxes and not found.boxes:
@@ -99,6 +116,23 @@ def _class_disagreement(expected: Decisions, found: Decisions, tolerance: Tolera
         if abs(e - f) > tolerance.score:
             return f"a probability is {f:.3f}, expected {e:.3f}"
     return None
+
+
+def _embedding_disagreement(
+    expected: tuple[float, ...] | UnsetType,
+    found: tuple[float, ...] | UnsetType,
+    tolerance: Tolerance,
+) -> str | None:
+    if isinstance(expected, UnsetType) or isinstance(found, UnsetType):
+        return "one of the two is an embedding, the other is none"
+    if len(expected) != len(found):
+        return f"an embedding of {len(found)} numbers, expected {len(expected)}"
+    with np.errstate(all="ignore"):  # numbers that no embedding has: no cosine, no agreement
+        a, b = np.asarray(expected, np.float64), np.asarray(found, np.float64)
+        cosine = float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+    if cosine >= 1 - tolerance.score:
+        return None
+    return f"an embedding whose cosine to the expected one is {cosine:.3f}"
 
 
 def _boxes(decisions: Decisions) -> npt.NDArray[np.float32]:

@@ -50,7 +50,7 @@ class InputSpec(Struct, frozen=True, forbid_unknown_fields=True):
 class OutputSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """The graph's outputs by name. Detection: boxes f32[N,K,4] (xyxy, pixels of the input),
     scores f32[N,K], labels i64[N,K], padded with score 0. Classification:
-    probabilities f32[N,C]."""
+    probabilities f32[N,C]. Embedding: embedding f32[N,D], of unit length."""
 
     names: tuple[str, ...]
 
@@ -81,19 +81,29 @@ class Variant(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Decisions(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a model decided about one picture. Boxes are xyxy in pixels of the model's input."""
+    """What a model decided about one picture. Boxes are xyxy in pixels of the model's input.
+
+    A model of embeddings decides where the picture lies: `embedding`, of unit length, and nothing
+    else. Otherwise it is UNSET, not None, so that documents from before keep their bytes.
+    """
 
     labels: tuple[int, ...]
     scores: tuple[float, ...]
     boxes: tuple[tuple[float, float, float, float], ...] = ()
+    embedding: tuple[float, ...] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if len(self.scores) != len(self.labels) or len(self.boxes) not in {0, len(self.labels)}:
             raise ValueError("labels, scores and boxes are not of the same decisions")
+        if self.labels and not isinstance(self.embedding, UnsetType):
+            raise ValueError("an embedding stands alone, without labels")
 
 
 class Tolerance(Struct, frozen=True, forbid_unknown_fields=True):
-    """How far decisions may lie from the golden ones on another CPU."""
+    """How far decisions may lie from the golden ones on another CPU.
+
+    Two embeddings agree when their cosine is at least 1 - `score`.
+    """
 
     score: Share = 0.05
     iou: Share = 0.85

@@ -1,6 +1,7 @@
 """How a loaded model does: requests, errors, latency of late; kept by the session that runs it."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,11 @@ from edge_runtime.errors import RefusedError
 
 KEPT = 1024  # latencies, the latest
 ENOUGH = 200  # of them say something about p99
+_AXES: Mapping[Task, Mapping[str, int]] = {
+    "classification": {"probabilities": 2},
+    "detection": {"boxes": 3, "scores": 2, "labels": 2},
+    "embedding": {"embedding": 2},
+}
 
 
 @dataclass(frozen=True)
@@ -68,12 +74,8 @@ class Gauged:
 
 def oddness(task: Task, outputs: Outputs, pictures: int) -> str:
     """How `outputs` for so many pictures break the graph contract: missing, of another shape, not
-    finite. "" when they do not."""
-    names = {
-        "classification": {"probabilities": 2},
-        "detection": {"boxes": 3, "scores": 2, "labels": 2},
-    }.get(task, {})
-    for name, axes in names.items():
+    finite. "" when they do not. A few microseconds; `decide` looks at each picture closer."""
+    for name, axes in _AXES[task].items():
         if name not in outputs:
             return f"no output {name}"
         value = np.asarray(outputs[name])
@@ -81,4 +83,11 @@ def oddness(task: Task, outputs: Outputs, pictures: int) -> str:
             return f"{name} of shape {value.shape} for {pictures} pictures"
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             return f"{name} are not finite numbers"
-    return ""
+    return _misfit(outputs) if task == "detection" else ""
+
+
+def _misfit(outputs: Outputs) -> str:
+    boxes, scores, labels = (np.shape(outputs[name]) for name in ("boxes", "scores", "labels"))
+    if boxes == (*scores, 4) and labels == scores:
+        return ""
+    return f"boxes {boxes}, scores {scores} and labels {labels} do not fit together"

@@ -13,12 +13,13 @@ from typing import Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import UnsetType
 
 from edge_runtime.contract import Decisions, Outputs, Placement, decide, preprocess
 from edge_runtime.engines import UInt8
 from edge_runtime.errors import ContractError, InputError
+from edge_runtime.given import is_picture, shown
 from edge_runtime.hosting import Loaded
-from edge_runtime.pictures import decode_picture
 from edge_runtime.serving import oip
 from edge_runtime.serving.http1 import Answer, AnswerError
 from edge_runtime.serving.live import Live, Seen
@@ -58,7 +59,7 @@ class Preparing:
     most_pictures: int
 
     def picture(self, data: bytes, loaded: Loaded) -> Prepared:
-        """A posted JPEG or PNG. Raises AnswerError 400."""
+        """A posted picture, or recording for a model of sequences. Raises AnswerError 400."""
         picture = _picture(data, loaded, "the body")
 
         def finish(outputs: Outputs) -> Answer:
@@ -69,10 +70,10 @@ class Preparing:
                 "width": picture.width,
                 "height": picture.height,
             }
-            if loaded.active.release.task == "embedding":
-                document["embedding"] = outputs["embedding"][0].tolist()
+            found = self._decided(picture, loaded, outputs, 0)
+            if not isinstance(found.embedding, UnsetType):
+                document["embedding"] = found.embedding
             else:
-                found = self._decided(picture, loaded, outputs, 0)
                 document["decisions"] = _spelled(found, loaded.active.release.labels)
             return Answer(200, msgspec.json.encode(document))
 
@@ -118,12 +119,15 @@ class Preparing:
         pictures: list[_Picture],
         of: tuple[Loaded, Outputs],
     ) -> Answer:
-        """Pictures were asked about: what is decided, padded to the longest with score 0."""
+        """Pictures were asked about: what is decided, padded to the longest with score 0.
+
+        An embedding is the graph's own output.
+        """
         loaded, outputs = of
         found = _checked(outputs, len(pictures))
         usual = tuple(found)
+        decided = [self._decided(p, loaded, found, i) for i, p in enumerate(pictures)]
         if loaded.active.release.task != "embedding":
-            decided = [self._decided(p, loaded, found, i) for i, p in enumerate(pictures)]
             padded = _padded(decided, loaded.active.release.task == "detection")
             found, usual = {**found, **padded}, tuple(padded)
         return oip.infer_answer(about, found, oip.choose(found, usual, asked))
@@ -137,15 +141,16 @@ class Preparing:
         if found.boxes:
             boxes = picture.place.to_picture(np.asarray(found.boxes, np.float32)).tolist()
             found = Decisions(found.labels, found.scores, tuple((*box,) for box in boxes))
-        kind = "image/png" if picture.data.startswith(b"\x89PNG") else "image/jpeg"
-        size = (picture.width, picture.height)
-        self.live.put(self.name, Seen(picture.data, kind, *size, found, time.time()))
+        if is_picture(picture.data):  # a recording cannot be shown as it came
+            kind = "image/png" if picture.data.startswith(b"\x89PNG") else "image/jpeg"
+            size = (picture.width, picture.height)
+            self.live.put(self.name, Seen(picture.data, kind, *size, found, time.time()))
         return found
 
 
 def _picture(data: bytes, loaded: Loaded, what: str) -> _Picture:
     try:
-        decoded = decode_picture(data, what)
+        decoded = shown(data, loaded.active.release.input, what)
     except InputError as error:
         raise AnswerError(400, str(error)) from error
     given, place = preprocess(decoded, loaded.active.release.input)

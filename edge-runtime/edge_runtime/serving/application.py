@@ -20,7 +20,7 @@ from edge_runtime.serving.pool import Job, Pool
 from edge_runtime.serving.settings import Limits
 from edge_runtime.serving.status import Status, facts
 
-PICTURES = ("image/jpeg", "image/png")
+FILES = ("image/jpeg", "image/png", "audio/wav", "audio/x-wav", "application/x-npy")
 TIMEOUT = "x-timeout-ms"
 
 access_log = logging.getLogger("edge_runtime.serving.access")
@@ -155,7 +155,7 @@ class App:
             raise AnswerError(404, f"{asked.model} {asked.version} is not loaded any more")
         preparing = Preparing(asked.model, self.live, self._limits.pictures)
         kind = request.head.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind in PICTURES:
+        if kind in FILES:
             return preparing.picture(request.body, loaded)
         length = request.head.headers.get("inference-header-content-length")
         return preparing.infer(request.body, length, loaded)

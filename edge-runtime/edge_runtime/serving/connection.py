@@ -41,7 +41,7 @@ class Application(Protocol):
         """Call `reply` once, now or later, in the loop's thread; and how to call it off."""
 
     def told(self, request: Request | None, answer: Answer, sent: int) -> None:
-        """An answer went out; without a request it is a refusal of what was none."""
+        """An answer goes out; without a request it is a refusal of what was none."""
 
 
 class Room(Protocol):
@@ -243,7 +243,7 @@ class Connection(asyncio.Protocol):
         self._room.reserve(-self._held)
         self._held = 0
         close = not request.head.keep_alive or self._room.draining or self._half_closed
-        self._room.application.told(request, answer, self._write(response(answer, close)))
+        self._answer(request, answer, response(answer, close, request.head.method))
         if close:
             self._wait(Waits.WRITING)
             self._transport.close()
@@ -266,7 +266,7 @@ class Connection(asyncio.Protocol):
         self._room.reserve(-self._held)
         self._held = 0
         answer = refusal(error)
-        self._room.application.told(None, answer, self._write(response(answer, close=True)))
+        self._answer(None, answer, response(answer, close=True))
         self._buffer.clear()
         self._wait(Waits.END)
         if self._transport is not None:
@@ -275,7 +275,11 @@ class Connection(asyncio.Protocol):
             else:
                 self._transport.close()
 
-    def _write(self, data: bytes) -> int:
+    def _answer(self, request: Request | None, answer: Answer, data: bytes) -> None:
+        """It is counted first: whoever has an answer finds it in the metrics and the log."""
+        self._room.application.told(request, answer, len(data))
+        self._write(data)
+
+    def _write(self, data: bytes) -> None:
         if self._transport is not None:
             self._transport.write(data)
-        return len(data)

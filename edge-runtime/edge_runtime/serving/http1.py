@@ -123,8 +123,8 @@ def _expects(headers: Mapping[str, str]) -> bool:
     return text is not None
 
 
-def response(answer: Answer, close: bool) -> bytes:
-    """The whole response as bytes."""
+def response(answer: Answer, close: bool, method: str = "GET") -> bytes:
+    """The whole response as bytes; to a HEAD it says the body's length, but does not send it."""
     lines = [
         f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, '')}",
         f"Content-Type: {answer.kind}",
@@ -133,4 +133,5 @@ def response(answer: Answer, close: bool) -> bytes:
     ]
     if close:
         lines.append("Connection: close")
-    return "\r\n".join([*lines, "\r\n"]).encode("latin-1") + answer.body
+    head = "\r\n".join([*lines, "\r\n"]).encode("latin-1")
+    return head if method == "HEAD" else head + answer.body

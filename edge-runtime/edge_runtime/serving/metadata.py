@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec import UnsetType, to_builtins
+
 from edge_runtime import __version__
 from edge_runtime.contract import Release
 from edge_runtime.hosting import Loaded
@@ -22,7 +24,10 @@ def server() -> dict[str, Any]:
 
 
 def model(name: str, loaded: Loaded) -> dict[str, Any]:
-    """`GET /v2/models/NAME`: tensors, and in `parameters` what decides and what it is."""
+    """`GET /v2/models/NAME`: tensors, and in `parameters` what decides and what it is.
+
+    `signal` is how a recording becomes the picture, for a model of sequences.
+    """
     release, slot = loaded.active.release, loaded.active.slot
     batch = loaded.session.input.shape[0]
     spec = release.input
@@ -47,6 +52,7 @@ def model(name: str, loaded: Loaded) -> dict[str, Any]:
             "variant": slot.variant,
             "engine": loaded.active.variant.engine,
             "precision": loaded.active.variant.precision,
+            **({} if isinstance(spec.signal, UnsetType) else {"signal": to_builtins(spec.signal)}),
         },
     }
 

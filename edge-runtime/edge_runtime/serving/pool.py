@@ -115,11 +115,9 @@ class Pool:
         ended = False
         try:
             while self._tokens.get():
-                jobs = self._take()
-                if jobs:
-                    self._since[number] = time.monotonic()
-                    self._do(jobs)
-                    del self._since[number]
+                self._since[number] = time.monotonic()  # before it waits no more: it is in one
+                self._do(self._take())
+                del self._since[number]
             ended = True
         finally:
             self._since.pop(number, None)

@@ -62,12 +62,12 @@ class Route:
 
 
 def route(method: str, path: str) -> Route:
-    """The route of a request. Raises AnswerError 404 or 405."""
+    """The route of a request; HEAD goes where GET does. Raises AnswerError 404 or 405."""
     for methods, pattern, kind in _ROUTES:
         found = pattern.fullmatch(path)
         if found is not None:
-            if method not in methods.split():
-                allowed = methods.replace(" ", ", ")
+            if ("GET" if method == "HEAD" else method) not in methods.split():
+                allowed = methods.replace("GET", "GET HEAD").replace(" ", ", ")
                 raise AnswerError(405, f"{method} is not done here", {"Allow": allowed})
             model, version = (*found.groups(), "", "")[:2]
             return Route(kind, model or "", version or "")

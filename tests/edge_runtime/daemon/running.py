@@ -61,11 +61,11 @@ def until(holds: Callable[[], bool], seconds: float = 120) -> None:
 
 class Camera:
     """A part of the daemon: lets the model look at one picture after the other, as long as it is
-    `only` that version (None: whichever)."""
+    `only` that version (None: whichever); `only` may be changed meanwhile."""
 
     def __init__(self, only: str | None = None) -> None:
         self.answered = self.failed = 0
-        self._only = only
+        self.only = only
 
     @contextmanager
     def __call__(self, host: Host) -> Iterator[None]:
@@ -84,7 +84,7 @@ class Camera:
             x, y = (int(v) for v in rng.integers(4, 36, 2))
             if "squares" not in host.names():
                 continue
-            if self._only not in {None, host.get("squares").active.release.version}:
+            if self.only not in {None, host.get("squares").active.release.version}:
                 continue
             try:
                 host.run("squares", scene((x, y))[None])

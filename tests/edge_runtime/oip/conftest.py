@@ -1,4 +1,4 @@
-"""A server on loopback and on a unix socket over two small models."""
+"""A server on loopback and on a unix socket over a few small models."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,8 @@ import pytest
 from edge_runtime.hosting import Host
 from edge_runtime.serving import Panel, Row, Server, ServingSettings, listen_on
 
-from ..models import build, build_digits
+from ..models import build, build_colours, build_digits
+from ..recordings import AUDIO
 from .loading import loaded
 
 PANELS = (Panel("Drift", (Row("input", "0.02", "good", 0.1),)),)
@@ -16,10 +17,13 @@ PANELS = (Panel("Drift", (Row("input", "0.02", "good", 0.1),)),)
 
 @pytest.fixture(scope="module")
 def host() -> Host:
-    """The detector "squares" and the classifier "digits"."""
+    """The detector "squares", the classifiers "digits" and (of sounds) "words", embeddings of
+    "colours"."""
     found = Host()
     found.put("squares", loaded(build(1)))
     found.put("digits", loaded(build_digits(2)))
+    found.put("words", loaded(build_digits(2, AUDIO)))
+    found.put("colours", loaded(build_colours(2)))
     return found
 
 

@@ -194,3 +194,17 @@ def test_nothing_is_left_behind(server: Server) -> None:
     while len(list(Path("/proc/self/fd").iterdir())) > before and time.monotonic() < end:
         time.sleep(0.02)  # the server has yet to see that the last client has gone
     assert len(list(Path("/proc/self/fd").iterdir())) <= before
+
+
+def test_a_head_is_answered_like_a_get_without_the_body(server: Server) -> None:
+    """A body after the answer to HEAD would be taken for the next answer."""
+    probe = get("/v2/health/live").replace(b"GET", b"HEAD")
+    with connect(server.port) as client:
+        client.sendall(probe + INFER.replace(b"POST", b"HEAD") + get("/", "Connection: close"))
+        head, refused, page = _rest(client).split(b"HTTP/1.1 ")[1:]
+    assert b"Content-Length: 13" in head
+    assert head.startswith(b"200 ")
+    assert refused.startswith(b"405 ")
+    assert head.endswith(b"\r\n\r\n")
+    assert refused.endswith(b"\r\n\r\n")
+    assert page.endswith(b"</html>\n")

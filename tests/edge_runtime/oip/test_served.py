@@ -11,12 +11,15 @@ import numpy.typing as npt
 import pytest
 import simplejpeg
 
-from edge_runtime.contract import decide, preprocess
+from edge_runtime.contract import audio_picture, decide, preprocess
+from edge_runtime.given import sequence
 from edge_runtime.hosting import Host
+from edge_runtime.pictures import decode_picture
 from edge_runtime.serving import Server
 from edge_runtime.streams.sources import read_picture
 
 from ..models import scene
+from ..recordings import AUDIO, tone
 from .loading import RELEASE, Said, ask, get, hear, post
 
 pytestmark = pytest.mark.component
@@ -77,6 +80,44 @@ def test_a_class_has_its_label(server: Server) -> None:
     assert "box" not in said.json["decisions"][0]
 
 
+def test_an_embedding_is_the_graphs_output(server: Server, host: Host) -> None:
+    data = _jpeg(_busy(4))
+    given, _ = preprocess(decode_picture(data, "it"), host.get("colours").active.release.input)
+    expected = host.get("colours").session.run(given[None])["embedding"][0].tolist()
+    path = "/v2/models/colours/infer"
+    said = ask(server.port, post(path, data, "Content-Type: image/jpeg"))
+    assert said.json["embedding"] == expected
+    said = ask(server.port, _file_in_a_document(path, data))
+    assert said.json["outputs"] == [
+        {"name": "embedding", "datatype": "FP32", "shape": [1, 3], "data": expected}
+    ]
+
+
+def test_a_recording_is_decided_as_everywhere(server: Server, host: Host) -> None:
+    data, loaded = tone(AUDIO.samples - 5), host.get("words")
+    picture = audio_picture(sequence(data, AUDIO, "it"), AUDIO)
+    given, _ = preprocess(picture, loaded.active.release.input)
+    found = decide("classification", loaded.session.run(given[None]), 0, 0.0)
+    path = "/v2/models/words/infer"
+    said = ask(server.port, post(path, data, "Content-Type: audio/wav"))
+    assert [(d["class"], d["score"]) for d in said.json["decisions"]] == [
+        (found.labels[0], found.scores[0])
+    ]
+    said = ask(server.port, _file_in_a_document(path, data))
+    assert said.json["outputs"][0]["data"] == list(found.labels)
+    long = post(path, tone(AUDIO.samples + 1), "Content-Type: audio/wav")
+    assert ask(server.port, long).status == 400
+    assert ask(server.port, get("/live/words")).status == 404  # no picture came
+    assert ask(server.port, get("/v2/models/words")).json["parameters"]["signal"]["rate"] == 8000
+    assert ask(server.port, post(f"{SQUARES}/infer", data, "Content-Type: audio/wav")).status == 400
+
+
+def _file_in_a_document(path: str, data: bytes) -> bytes:
+    document = b'{"inputs": [{"name": "image", "shape": [1], "datatype": "BYTES"}]}'
+    length = f"Inference-Header-Content-Length: {len(document)}"
+    return post(path, document + data, length)
+
+
 def test_a_batch_gets_the_graphs_outputs(server: Server, host: Host) -> None:
     batch = np.stack([scene((8, 8)), scene()])
     given = {"name": "image", "shape": [*batch.shape], "datatype": "UINT8", "data": batch.tolist()}
@@ -129,9 +170,10 @@ def _over(path: Path, request: bytes) -> Said:
 def test_the_socket_serves_and_shows_the_repository(server: Server, unix_path: Path) -> None:
     assert unix_path.stat().st_mode & 0o777 == 0o600
     said = _over(unix_path, get("/v2/repository/index"))
+    known = {"colours": "2.0.0", "digits": "2.0.0", "squares": "1.0.0", "words": "2.0.0"}
     assert said.json == [
-        {"name": "digits", "version": "2.0.0", "state": "READY", "reason": ""},
-        {"name": "squares", "version": "1.0.0", "state": "READY", "reason": ""},
+        {"name": name, "version": version, "state": "READY", "reason": ""}
+        for name, version in known.items()
     ]
     said = _over(unix_path, post("/v2/repository/models/squares/unload", b""))
     assert said.status == 403
