@@ -24,6 +24,7 @@ from edge_runtime.contract import (
     Telemetry,
     TensorrtAttestation,
     TensorrtBuild,
+    Together,
     VariantSet,
     VoucherRead,
     decode,
@@ -43,6 +44,7 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "evidence-1": EvidenceBook,
     "patches-1": Patches,
     "reference-1": Reference,
+    "reference-1-together": Reference,
     "release-1": Release,
     "release-1-bom": Release,
     "release-1-reference": Release,
@@ -136,6 +138,30 @@ def test_a_release_of_before_has_no_reference_and_one_with_it_fetches_no_more() 
     assert before.reference is msgspec.UNSET
     assert release.reference == read(FIXTURES / "reference-1.json", Reference)
     assert release.files() == before.files()
+
+
+def test_a_reference_of_before_says_nothing_of_how_figures_go_together() -> None:
+    before = read(FIXTURES / "reference-1.json", Reference).said["onnx-int8"]
+    now = read(FIXTURES / "reference-1-together.json", Reference).said["onnx-int8"]
+    assert before.together is msgspec.UNSET
+    assert isinstance(now.together, Together)
+    assert now.together.means[3] == 0.5833  # brightness and score
+    assert msgspec.structs.replace(now, together=msgspec.UNSET) == before
+
+
+@pytest.mark.parametrize(
+    ("found", "wrong"),
+    [
+        (b"0.5833,", b""),
+        (b'"degrees": 11.25', b'"degrees": 0.0'),
+        (b'"spread": 6.5', b'"spread": -1.0'),
+    ],
+)
+def test_how_figures_go_together_is_checked(found: bytes, wrong: bytes) -> None:
+    data = (FIXTURES / "reference-1-together.json").read_bytes()
+    assert found in data
+    with pytest.raises(ContractError, match="not a valid Reference"):
+        decode(data.replace(found, wrong, 1), Reference, "reference")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A model in a process of its own: it decides the same, and what ends it ends nothing else."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from edge_runtime import engines
 from edge_runtime.contract import Engine, Outputs, Variant, decide
+from edge_runtime.engines import isolated
 from edge_runtime.engines.compiled import MOST, Compiled
 from edge_runtime.engines.isolated import IsolatedSession, Source
 from edge_runtime.errors import RefusedError
@@ -34,14 +36,10 @@ def _session(model: bytes, engine: Engine = "onnxruntime", kept: Path | None = N
 
 
 def _is_gone(process: int) -> bool:
-    """Whether it has ended, waited for or not."""
+    """Whether it has ended and somebody has waited for it: no zombie is left."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
-        try:
-            state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        if state == "Z":
+        if not Path(f"/proc/{process}").exists():
             return True
         time.sleep(0.01)
     return False
@@ -141,6 +139,21 @@ def test_a_worker_goes_with_its_session() -> None:
     del session
     assert _is_gone(process)
     assert len(list(Path("/proc/self/fd").iterdir())) == handles - 4
+
+
+def test_a_drop_does_not_wait_for_a_process_that_cannot_be_killed() -> None:
+    class Hung(subprocess.Popen[bytes]):
+        """As one that hangs in the kernel."""
+
+        def kill(self) -> None:
+            """Nothing comes of it."""
+
+    with Hung([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        isolated._end(process, contextlib.ExitStack())
+        assert process.returncode is None
+        assert Path(f"/proc/{process.pid}").exists()
+        os.kill(process.pid, signal.SIGKILL)
+        assert _is_gone(process.pid)
 
 
 def test_a_worker_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from edge_runtime.contract import (
     VariantSet,
     encode,
 )
-from edge_runtime.contract.sketching import decisions_of, inputs_of, reference_of
+from edge_runtime.contract.referring import reference_of
+from edge_runtime.contract.sketching import decisions_of, inputs_of
 from edgefactory.datasets.errors import InputError, TrustError
 from edgefactory.registry import ReleaseSettings, build_release
 from edgefactory.registry.binding import counts_for

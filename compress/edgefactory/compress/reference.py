@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 
 from edge_runtime.contract import Decisions, OperatingPoint, Reference
-from edge_runtime.contract.sketching import decisions_of, reference_of
+from edge_runtime.contract.referring import reference_of
+from edge_runtime.contract.sketching import decisions_of
 from edgefactory.compress.answers import Answer
 from edgefactory.compress.subjects import Subject
 from edgefactory.datasets import Item

@@ -11,7 +11,7 @@ from edge_runtime.contract.decisions import Outputs, decide, disagreement, iou_m
 from edge_runtime.contract.events import Event, LineCrossed, RunReport, VoucherRead
 from edge_runtime.contract.patches import Patch, Patches
 from edge_runtime.contract.preprocess import Placement, placement, preprocess
-from edge_runtime.contract.reference import Reference, Said, Saw, Sketch
+from edge_runtime.contract.reference import Reference, Said, Saw, Sketch, Together
 from edge_runtime.contract.release import (
     Decisions,
     Engine,
@@ -120,6 +120,7 @@ __all__ = [
     "Telemetry",
     "TensorrtAttestation",
     "TensorrtBuild",
+    "Together",
     "Tolerance",
     "Variant",
     "VariantSet",

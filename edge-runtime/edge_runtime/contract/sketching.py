@@ -1,13 +1,13 @@
 """A picture's and its decisions' figures, and sketches of them. The one implementation, for
 factory and site alike: what they compare must be made in the same way."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.contract.reference import MAX_BINS, Edges, Reference, Said, Saw, Sketch
+from edge_runtime.contract.reference import Edges, Sketch
 from edge_runtime.contract.release import Decisions
 
 UInt8 = npt.NDArray[np.uint8]
@@ -54,32 +54,6 @@ def decisions_of(found: Decisions, threshold: float) -> dict[str, float]:
         "decisions": float(number),
         "leading": float(found.labels[0]) if number else -1.0,
     }
-
-
-def reference_of(
-    saw: Sequence[Mapping[str, float]],
-    said: Mapping[str, Sequence[Mapping[str, float]]],
-    classes: int,
-) -> Reference:
-    """The reference of pictures in the order of their time: what `inputs_of` told of each, and
-    `decisions_of` of each by variant."""
-    return Reference(
-        schema="reference/1",
-        saw=Saw(**{name: sketch_of([one[name] for one in saw]) for name in INPUTS}),
-        said={
-            variant: Said(
-                score=sketch_of([one["score"] for one in found]),
-                decisions=sketch_of([one["decisions"] for one in found]),
-                leading=sketch_of([one["leading"] for one in found], _between(classes)),
-            )
-            for variant, found in sorted(said.items())
-        },
-    )
-
-
-def _between(classes: int) -> Edges:
-    """Edges between class numbers from −1 on; the last bin has all that there is no room for."""
-    return tuple(number - 0.5 for number in range(min(classes, MAX_BINS - 1)))
 
 
 def sketch_of(values: Sequence[float] | Float64, edges: Edges | None = None) -> Sketch:

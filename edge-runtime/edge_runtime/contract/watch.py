@@ -26,7 +26,8 @@ class CameraWatch(Struct, frozen=True, forbid_unknown_fields=True):
 
 class SignalWatch(Struct, frozen=True, forbid_unknown_fields=True):
     """A figure's verdict, and of the last whole window its PSI, bias removed, and the limit that
-    it must exceed to drift; None where no window is whole or too little is independent."""
+    it must exceed to drift; None where no window is whole or too little is independent. Of all
+    figures `together`, `psi` is the squared distance of `contract.together`."""
 
     verdict: Verdict
     psi: float | None = None

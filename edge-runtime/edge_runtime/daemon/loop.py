@@ -18,7 +18,7 @@ from edge_runtime.daemon.settings import ModelSettings, PollSettings, Settings
 from edge_runtime.daemon.updater import Polled, Updater
 from edge_runtime.engines import UInt8
 from edge_runtime.errors import EdgeRuntimeError, InputError
-from edge_runtime.hosting import Host, Loaded, Tap
+from edge_runtime.hosting import Host, Loaded, Tap, give_back_memory
 from edge_runtime.rebuilding import mend_journal
 from edge_runtime.state import State
 
@@ -186,6 +186,7 @@ class Daemon:
 
     def _polled(self, answers: dict[str, Polled]) -> None:
         self._polling = None
+        give_back_memory()  # requests leave holes between what is in use
         for name, answer in answers.items():
             about = {"event": "polled", "model": name}
             if answer.error:

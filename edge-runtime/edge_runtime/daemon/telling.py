@@ -12,9 +12,10 @@ from edge_runtime.daemon.settings import TelemetrySettings
 from edge_runtime.device import load_device_key
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.state import State
+from edge_runtime.watching.forwarding import Turn, forward
 from edge_runtime.watching.machine import Counters, look
 from edge_runtime.watching.spool import Spool
-from edge_runtime.watching.telling import Collector, Outbox, Receiver, Teller, Turn, forward
+from edge_runtime.watching.telling import Collector, Outbox, Receiver, Teller
 
 LOOK_S = 1.0  # between looks whether a batch's turn has come
 

@@ -6,6 +6,7 @@ which it dies is repeated once in a fresh one, a request that takes too long is 
 process ended. It goes when the session does, and when the parent dies.
 """
 
+import _thread
 import contextlib
 import dataclasses
 import logging
@@ -43,6 +44,7 @@ from edge_runtime.errors import EdgeRuntimeError, InputError, MissingError, Refu
 
 COMMAND: Final = (sys.executable, "-P", "-m", "edge_runtime.engines.worker")
 FAREWELL_S: Final = 5.0
+LAST_WAIT_S: Final = 0.5
 _KINDS: Final = {kind.exit_code: kind for kind in (InputError, MissingError, RefusedError)}
 
 log = logging.getLogger(__name__)
@@ -201,7 +203,6 @@ def _job(source: Source, content: Region) -> Open:
 
 def _spawn(engine: Engine, handles: tuple[int, ...]) -> "subprocess.Popen[bytes]":
     """The process; it imports its engine while the files are read here."""
-    _reap()
     paths = [str(Path(edge_runtime.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     try:
         return subprocess.Popen(
@@ -223,17 +224,16 @@ def _fate(process: "subprocess.Popen[bytes]") -> str:
     return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
 
-_leaving: Final[list["subprocess.Popen[bytes]"]] = []
-
-
 def _end(process: "subprocess.Popen[bytes]", handles: contextlib.ExitStack) -> None:
-    """End the worker. It is waited for later: whose request was the last need not wait."""
+    """End the worker. It is waited for elsewhere: whose request was the last need not wait, and one
+    that hangs in the kernel holds up nobody.
+
+    This may run wherever an object dies, so nothing is locked here, as a `threading.Thread` would.
+    """
     process.kill()
     handles.close()
-    _leaving.append(process)
-
-
-def _reap() -> None:
-    for process in tuple(_leaving):
-        if process.poll() is not None:
-            _leaving.remove(process)
+    try:
+        _thread.start_new_thread(process.wait, ())
+    except RuntimeError:  # no more threads, or the interpreter ends
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(LAST_WAIT_S)

@@ -10,20 +10,26 @@ stability index), so B − 1 of it is taken off, and a window drifts only above 
 99.9th percentile of what chance gives. n and m are numbers of *independent* pictures: neighbours
 in a video are not (`contract.sketching.independent`). 0.25 and 0.1 are the customary marks of a
 large and of no change (Siddiqi 2006, Credit Risk Scorecards).
+
+Figures that are distributed as before one by one may go together otherwise (`contract.together`).
+There the measure is the sum of squared changes of 21 correlations, less what chance gives on
+average, held against the same marks: one that changes by half is 0.25.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from edge_runtime.contract import SignalWatch, Sketch, Verdict
-from edge_runtime.contract.sketching import count, independent
+from edge_runtime.contract import SignalWatch, Sketch, Together, Verdict
+from edge_runtime.contract.sketching import Float64, count, independent
+from edge_runtime.contract.together import mean_products, ranks_of, worth_of
 
 LOOK = 60  # pictures between two looks at whether a window is whole
 ENOUGH = 30.0  # independent pictures
+ENOUGH_TOGETHER = 60.0  # the same for figures taken together: 21 numbers instead of one
 MOST = 600
 LEAST = 12.0  # of both sides; below, nothing is said
 WINDOWS = 2  # in a row that must agree before the verdict changes
@@ -31,10 +37,40 @@ DRIFTS, CALM = 0.25, 0.1
 
 
 class Compared(NamedTuple):
-    """A window's PSI without its bias, and what chance alone exceeds once in a thousand times."""
+    """A window's distance without its bias, and what chance alone exceeds once in a thousand."""
 
-    psi: float
+    distance: float
     chance: float
+
+
+@dataclass(frozen=True)
+class Belief:
+    """What windows have led to; `after` gives what is believed after one more."""
+
+    verdict: Verdict = "too few"
+    found: Compared | None = None
+    _against: int = 0  # windows in a row that speak against the verdict
+
+    def after(self, found: Compared | None) -> "Belief":
+        """What is believed after a window; None: one that says nothing."""
+        if found is None:
+            return Belief()
+        mark = CALM if self.verdict == "drifting" else DRIFTS
+        verdict: Verdict = "drifting" if found.distance > max(mark, found.chance) else "ok"
+        if self.verdict == "too few" and verdict == "ok":
+            return Belief("ok", found)
+        against = self._against + 1 if verdict != self.verdict else 0
+        if against >= WINDOWS:
+            return Belief(verdict, found)
+        return replace(self, found=found, _against=against)
+
+    def said(self) -> SignalWatch:
+        """The verdict, and by what."""
+        if self.found is None:
+            return SignalWatch(self.verdict)
+        mark = CALM if self.verdict == "drifting" else DRIFTS
+        limit = max(mark, self.found.chance)
+        return SignalWatch(self.verdict, round(self.found.distance, 4), round(limit, 4))
 
 
 @dataclass(frozen=True)
@@ -42,10 +78,8 @@ class Figure:
     """One figure of a model against its sketch; `step` gives what is known after one more."""
 
     sketch: Sketch
-    verdict: Verdict = "too few"
-    found: Compared | None = None
+    belief: Belief = Belief()
     _values: tuple[float, ...] = ()
-    _against: int = 0  # windows in a row that speak against the verdict
 
     def step(self, value: float) -> "Figure":
         """What is known after one more picture's figure."""
@@ -55,29 +89,39 @@ class Figure:
         worth = independent(np.asarray(values, np.float64))
         if worth < ENOUGH and len(values) < MOST:
             return replace(self, _values=values)
-        return replace(self, _values=())._judge(values, worth)
+        return Figure(self.sketch, self.belief.after(self._compared(values, worth)))
 
-    def _judge(self, values: tuple[float, ...], worth: float) -> "Figure":
+    def _compared(self, values: tuple[float, ...], worth: float) -> Compared | None:
         if min(worth, self.sketch.independent) < LEAST:
-            return replace(self, verdict="too few", found=None, _against=0)
+            return None
         counts = count(np.asarray(values, np.float64), self.sketch.edges)
-        found = compare(self.sketch.counts, counts, (self.sketch.independent, worth))
-        mark = CALM if self.verdict == "drifting" else DRIFTS
-        verdict: Verdict = "drifting" if found.psi > max(mark, found.chance) else "ok"
-        if self.verdict == "too few" and verdict == "ok":
-            return replace(self, verdict="ok", found=found, _against=0)
-        against = self._against + 1 if verdict != self.verdict else 0
-        if against >= WINDOWS:
-            return replace(self, verdict=verdict, found=found, _against=0)
-        return replace(self, found=found, _against=against)
+        return compare(self.sketch.counts, counts, (self.sketch.independent, worth))
 
-    def said(self) -> SignalWatch:
-        """The verdict, and by what."""
-        if self.found is None:
-            return SignalWatch(self.verdict)
-        mark = CALM if self.verdict == "drifting" else DRIFTS
-        limit = max(mark, self.found.chance)
-        return SignalWatch(self.verdict, round(self.found.psi, 4), round(limit, 4))
+
+@dataclass(frozen=True)
+class Joint:
+    """How a model's figures go together, against how they did; `step` as that of a `Figure`.
+
+    `sketches` are those of the figures, in the order of `contract.together.FIGURES`.
+    """
+
+    together: Together
+    sketches: tuple[Sketch, ...]
+    belief: Belief = Belief()
+    _ranks: tuple[tuple[float, ...], ...] = ()
+
+    def step(self, values: Mapping[str, float]) -> "Joint":
+        """What is known after one more picture's figures."""
+        ranks = (*self._ranks, ranks_of(values, self.sketches))
+        if len(ranks) % LOOK:
+            return replace(self, _ranks=ranks)
+        window = np.asarray(ranks, np.float64)
+        worth = worth_of(window)
+        if worth < ENOUGH_TOGETHER and len(ranks) < MOST:
+            return replace(self, _ranks=ranks)
+        little = min(worth, self.together.independent) < LEAST
+        found = None if little else compare_jointly(self.together, window, worth)
+        return Joint(self.together, self.sketches, self.belief.after(found))
 
 
 def compare(before: Sequence[int], now: Sequence[int], worth: tuple[float, float]) -> Compared:
@@ -93,7 +137,22 @@ def compare(before: Sequence[int], now: Sequence[int], worth: tuple[float, float
     return Compared(psi - free * scale, (_chi_square(free) - free) * scale)
 
 
-def _chi_square(free: int) -> float:
+def compare_jointly(before: Together, ranks: Float64, worth: float) -> Compared:
+    """Compare how figures went together `before` with a window of `ranks` [N,7], worth so many
+    pictures.
+
+    Of two samples of one distribution the squared distance is about Σ λ χ²(1) times
+    (1/n + 1/m), λ being the eigenvalues of the products' covariance: a χ² of the same mean,
+    variance and skewness (Pearson 1959, Biometrika 46, 364).
+    """
+    scale = 1 / worth + 1 / before.independent
+    distance = float(np.sum((mean_products(ranks) - before.means) ** 2))
+    free = before.degrees
+    chance = before.spread * (_chi_square(free) - free) / math.sqrt(2 * free)
+    return Compared(distance - before.trace * scale, chance * scale)
+
+
+def _chi_square(free: float) -> float:
     """The 99.9th percentile of χ² (Wilson and Hilferty 1931; within 2% from 1 degree on)."""
     third = 2 / (9 * free)
     return free * (1 - third + 3.0902 * math.sqrt(third)) ** 3

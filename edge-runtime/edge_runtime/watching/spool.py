@@ -4,13 +4,15 @@ One SQLite file of a bounded size (its log takes half a megabyte besides), which
 process writes. What `flush` has returned is on the disk
 and stays there until it is acknowledged, or until the file's bound makes it give way: of the least
 important class the oldest first, and how many is counted. Whoever is told may be told twice after
-a crash; (epoch, sequence) names each entry once and for all, so that doubles can be dropped. A
-damaged file is set aside (one is kept), and a new epoch begins.
+a crash; (epoch, sequence) names each entry once and for all, so that doubles can be dropped. An
+entry that its receiver refuses can be set aside into a folder beside the file, and counts as
+dropped. A damaged file is set aside too (one is kept), and a new epoch begins.
 """
 
 import contextlib
 import secrets
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ Class = Literal["alarm", "report", "detail"]
 CLASSES: tuple[Class, ...] = get_args(Class)  # the most important first
 LIMIT_BYTES = 16 * 1024 * 1024
 MOST_WAITING = 1024  # entries in memory between two flushes
+MOST_ASIDE = 64  # refused entries that are kept
 
 _PAGE_BYTES = 4096
 _SHARE = 0.45  # of the bound that entries may fill; the rest is lost within and between pages
@@ -53,7 +56,7 @@ class Spool:
         self._waiting: list[tuple[int, Class, bytes]] = []
         self._epoch, self._last, self._bytes = "", 0, 0
         self._dropped: dict[Class, int] = {}
-        self.note = ""  # what was wrong with the file, if it was begun anew
+        self._damage = self._refusal = ""
         durable.make_folder(path.parent)
         self._begin()
 
@@ -61,6 +64,11 @@ class Spool:
     def epoch(self) -> str:
         """The file's own number, 16 hex digits: a new one for every new file."""
         return self._epoch
+
+    @property
+    def note(self) -> str:
+        """What was wrong with the file, if it was begun anew, and with the last entry refused."""
+        return "; ".join(filter(None, (self._damage, self._refusal)))
 
     @property
     def dropped(self) -> Dropped:
@@ -98,16 +106,16 @@ class Spool:
             self._waiting.clear()
             return self._last
 
-    def batch(self, most_bytes: int) -> tuple[Entry, ...]:
-        """What is to be told next, of at most so many bytes but at least one entry: by class, then
-        the oldest first. Empty when there is nothing."""
+    def batch(self, most_bytes: int, most: int = sys.maxsize) -> tuple[Entry, ...]:
+        """What is to be told next, of at most so many bytes and entries but at least one: by class,
+        then the oldest first. Empty when there is nothing."""
         with self._lock, self._storing():
             found: list[Entry] = []
             size = 0
             rows = self._db.execute("SELECT sequence, body FROM entries ORDER BY class, sequence")
             for sequence, body in rows:
                 size += len(body)
-                if found and size > most_bytes:
+                if found and (size > most_bytes or len(found) >= most):
                     break
                 found.append(Entry(sequence, body))
             rows.close()
@@ -120,6 +128,44 @@ class Spool:
                 gone = [(entry.sequence,) for entry in entries]
                 self._db.executemany("DELETE FROM entries WHERE sequence = ?", gone)
             self._bytes = self._count_bytes()
+
+    def newest(self, besides: Entry) -> Entry | None:
+        """The entry of the highest number, `besides` aside; None when there is no other."""
+        with self._lock, self._storing():
+            row = self._db.execute(
+                "SELECT sequence, body FROM entries WHERE sequence <> ? "
+                "ORDER BY sequence DESC LIMIT 1",
+                (besides.sequence,),
+            ).fetchone()
+            return None if row is None else Entry(*row)
+
+    def set_aside(self, entry: Entry, why: str) -> None:
+        """Take what its receiver refuses out of what is to be told: into a folder beside the file,
+        where the MOST_ASIDE newest stay. It counts as dropped, and `note` says `why`."""
+        with self._lock, self._storing():
+            found = self._db.execute(
+                "SELECT class FROM entries WHERE sequence = ?", (entry.sequence,)
+            ).fetchone()
+            if found is None:  # it gave way meanwhile, and was counted
+                return
+            kind = CLASSES[found[0]]
+            self._keep_aside(entry)
+            dropped = {**self._dropped, kind: self._dropped[kind] + 1}
+            with self._db:
+                self._db.execute("DELETE FROM entries WHERE sequence = ?", (entry.sequence,))
+                self._db.execute("UPDATE marks SET value = ? WHERE name = ?", (dropped[kind], kind))
+            self._dropped = dropped
+            self._bytes = self._count_bytes()
+            self._refusal = f"{kind} {entry.sequence} was refused and set aside: {why}"
+
+    def _keep_aside(self, entry: Entry) -> None:
+        folder = self._path.with_name(f"{self._path.stem}.refused")
+        durable.make_folder(folder)
+        durable.write(folder / f"{self._epoch}-{entry.sequence:012d}.json", entry.body)
+        with durable.storage(folder):
+            kept = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+        for path in kept[:-MOST_ASIDE]:
+            durable.remove(path)
 
     def close(self) -> None:
         """Close the file. What was put and not flushed is lost."""
@@ -143,7 +189,7 @@ class Spool:
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
             self._path.replace(aside)
         durable.sync_folder(self._path.parent)
-        self.note = f"the spool was damaged ({why}); set aside as {aside.name}, begun anew"
+        self._damage = f"the spool was damaged ({why}); set aside as {aside.name}, begun anew"
         try:
             self._open()
         except sqlite3.DatabaseError as error:

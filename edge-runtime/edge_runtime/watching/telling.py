@@ -1,8 +1,7 @@
-"""From what is watched to whoever collects it: signed into the spool, then to a URL or a folder."""
+"""Who tells, and who takes it: signed into the spool; to a URL, or into a folder."""
 
-import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,17 +12,16 @@ from urllib3.exceptions import HTTPError, LocationValueError
 from edge_runtime import __version__, durable
 from edge_runtime.contract import MachineHealth, Telemetry, Watch, encode
 from edge_runtime.contract.sealing import seal_telemetry
-from edge_runtime.errors import EdgeRuntimeError, InputError, MissingError
+from edge_runtime.errors import InputError, MissingError, RefusedError
 from edge_runtime.trust.http import TIMEOUT_S, explain, refuse_portal
 from edge_runtime.watching.spool import Class, Entry, Spool
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-BATCH_BYTES = 256 * 1024
 MOST_FILES = 1024  # in an outbox that nobody empties
 SUFFIX = ".telemetry.json"
-FIRST_WAIT_S, LONGEST_WAIT_S = 30.0, 3600.0
+_REFUSALS = frozenset({400, 409, 413, 415, 422})  # of these bytes; others are of the place, or time
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,8 @@ class Teller:
 
 
 class Receiver(Protocol):
-    """Takes entries for good, or raises MissingError (try later), StorageError, InputError."""
+    """Takes entries for good, or raises MissingError (try later), StorageError, InputError, or
+    RefusedError: not these, however often."""
 
     def take(self, epoch: str, entries: Sequence[Entry]) -> None:
         """Take `entries`; when it returns they are safe there."""
@@ -93,8 +92,11 @@ class Collector:
             refuse_portal(self._url, answer)
         finally:
             answer.close()  # whatever else it says is not read
+        said = f"{self._url}: the collector answers {answer.status}; expected 2xx"
+        if answer.status in _REFUSALS:
+            raise RefusedError(said)
         if not 200 <= answer.status < 300:
-            raise MissingError(f"{self._url}: the collector answers {answer.status}; expected 2xx")
+            raise MissingError(said)
 
 
 @dataclass(frozen=True)
@@ -114,40 +116,3 @@ class Outbox:
         for entry in entries:
             name = f"{self.site}-{epoch}-{entry.sequence:012d}{SUFFIX}"
             durable.write(self.folder / name, entry.body)
-
-
-@dataclass(frozen=True)
-class Turn:
-    """When to forward next, how often it has failed in a row, and why the last time."""
-
-    at: float = 0.0
-    failures: int = 0
-    why: str = ""
-
-
-def forward(spool: Spool, receiver: Receiver, turn: Turn, now: float) -> Turn:
-    """Hand over one batch, if its turn has come, and acknowledge it once it is safe there.
-
-    More is waiting where the turn that is returned is at `now`; else it comes after a pause that
-    doubles with every failure up to an hour, with jitter. `now` in seconds of any steady clock.
-    Raises StorageError when the spool fails.
-    """
-    if now < turn.at:
-        return turn
-    epoch, entries = spool.epoch, spool.batch(BATCH_BYTES)
-    if not entries:
-        return Turn(at=now + FIRST_WAIT_S)
-    try:
-        receiver.take(epoch, entries)
-    except EdgeRuntimeError as error:
-        return _later(turn, now, str(error))
-    spool.acknowledge(entries)
-    return Turn(at=now)
-
-
-def _later(turn: Turn, now: float, why: str) -> Turn:
-    """Between half and all of 30 s, 1 min, 2 min … 1 h, so that sites do not return together."""
-    longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(turn.failures, 16))
-    return replace(
-        turn, at=now + longest * random.uniform(0.5, 1), failures=turn.failures + 1, why=why
-    )

@@ -9,11 +9,12 @@ from msgspec import UnsetType
 
 from edge_runtime.contract import CameraWatch, ModelWatch, Outputs, Route, Sketch, Watch, decide
 from edge_runtime.contract.sketching import DECISIONS, INPUTS, LOWEST_SCORE, decisions_of, inputs_of
+from edge_runtime.contract.together import FIGURES
 from edge_runtime.engines import UInt8
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.hosting import Loaded
 from edge_runtime.watching.camera import Camera, view_of
-from edge_runtime.watching.drift import Figure
+from edge_runtime.watching.drift import Figure, Joint
 
 MODEL_EVERY_S = 1.0
 CAMERA_EVERY_S = 0.5
@@ -22,10 +23,12 @@ _NEVER = float("-inf")
 
 @dataclass
 class _Model:
-    """What is known of one release of a model; `figures` is empty where it has no reference."""
+    """What is known of one release of a model; `figures` is empty where it has no reference, and
+    `joint` None where that says nothing of how they go together."""
 
     loaded: Loaded
     figures: dict[str, Figure]
+    joint: Joint | None = None
     calls: int = 0
     failed: int = 0
     pictures: int = 0
@@ -76,6 +79,7 @@ class Watcher:
         values |= decisions_of(found, release.operating_point.score_threshold)
         with self._lock:
             model.figures = {name: f.step(values[name]) for name, f in model.figures.items()}
+            model.joint = model.joint and model.joint.step(values)
 
     def picture(self, picture: UInt8) -> None:
         """Look at a picture of the camera (uint8 [H,W,3], RGB), now and then."""
@@ -106,7 +110,9 @@ class Watcher:
         name = loaded.active.release.name
         known = self._models.get(name)
         if known is None or known.loaded is not loaded:
-            known = _Model(loaded, {k: Figure(s) for k, s in _sketches(loaded).items()})
+            sketches = _sketches(loaded)
+            figures = {figure: Figure(sketch) for figure, sketch in sketches.items()}
+            known = _Model(loaded, figures, _joint(loaded, sketches))
             self._models[name] = known
         return known
 
@@ -121,14 +127,27 @@ def _sketches(loaded: Loaded) -> dict[str, Sketch]:
     return found if said is None else found | {name: getattr(said, name) for name in DECISIONS}
 
 
+def _joint(loaded: Loaded, sketches: dict[str, Sketch]) -> Joint | None:
+    reference = loaded.active.release.reference
+    if isinstance(reference, UnsetType):
+        return None
+    said = reference.said.get(loaded.active.slot.variant)
+    if said is None or isinstance(said.together, UnsetType):
+        return None
+    return Joint(said.together, tuple(sketches[name] for name in FIGURES))
+
+
 def _said(model: _Model) -> ModelWatch:
+    signals = {name: figure.belief.said() for name, figure in model.figures.items()}
+    if model.joint is not None:
+        signals["together"] = model.joint.belief.said()
     return ModelWatch(
         release=model.loaded.active.slot.release.sha256,
         variant=model.loaded.active.slot.variant,
         calls=model.calls,
         failed=model.failed,
         pictures=model.pictures,
-        signals={name: figure.said() for name, figure in model.figures.items()},
+        signals=signals,
     )
 
 

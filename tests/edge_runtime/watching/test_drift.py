@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 
 from edge_runtime.contract import Decisions, Sketch
+from edge_runtime.contract.referring import reference_of
 from edge_runtime.contract.sketching import (
     BINS,
     INPUTS,
     decisions_of,
     independent,
     inputs_of,
-    reference_of,
     sketch_of,
 )
 from edge_runtime.watching.drift import LOOK, MOST, WINDOWS, Figure, _chi_square, compare
@@ -60,7 +60,7 @@ def test_chance_is_no_drift(alike: float) -> None:
     verdicts = []
     for _ in range(10):
         figure = Figure(sketch_of(_series(draw, 1000, alike)))
-        verdicts.append(_after(figure, _series(draw, 1200, alike)).verdict)
+        verdicts.append(_after(figure, _series(draw, 1200, alike)).belief.verdict)
     assert set(verdicts) == {"ok"}
 
 
@@ -69,7 +69,7 @@ def test_the_bias_of_a_psi_of_few_is_taken_off() -> None:
     found = []
     for _ in range(400):
         before, now = ([int(n) for n in draw.multinomial(100, [0.1] * 10)] for _ in range(2))
-        found.append(compare(before, now, (100, 100)).psi)
+        found.append(compare(before, now, (100, 100)).distance)
     assert float(np.mean(found)) == pytest.approx(0, abs=0.02)  # 0.18 with it
 
 
@@ -81,28 +81,28 @@ def test_the_limit_of_chance_is_the_percentile_of_chi_square(free: int) -> None:
 def test_a_change_is_believed_after_two_windows_and_forgotten_after_two() -> None:
     draw = np.random.default_rng(0)
     figure = _after(Figure(sketch_of(draw.normal(size=1000))), draw.normal(size=LOOK))
-    assert figure.verdict == "ok"
+    assert figure.belief.verdict == "ok"
     figure = _after(figure, draw.normal(2, 1, LOOK))
-    assert figure.verdict == "ok"
+    assert figure.belief.verdict == "ok"
     figure = _after(figure, draw.normal(2, 1, (WINDOWS - 1) * LOOK))
-    assert figure.verdict == "drifting"
-    said = figure.said()
+    assert figure.belief.verdict == "drifting"
+    said = figure.belief.said()
     assert said.psi is not None
     assert said.limit is not None
     assert said.psi > said.limit >= 0.1
-    assert _after(figure, draw.normal(size=LOOK)).verdict == "drifting"
-    assert _after(figure, draw.normal(size=WINDOWS * LOOK)).verdict == "ok"
+    assert _after(figure, draw.normal(size=LOOK)).belief.verdict == "drifting"
+    assert _after(figure, draw.normal(size=WINDOWS * LOOK)).belief.verdict == "ok"
 
 
 def test_little_says_nothing() -> None:
     draw = np.random.default_rng(0)
     sketch = sketch_of(draw.normal(size=1000))
     figure = _after(Figure(sketch), draw.normal(5, 1, LOOK - 1))
-    assert figure.said().psi is None
+    assert figure.belief.said().psi is None
     ramp = _after(Figure(sketch), np.linspace(0, 5, MOST))  # hardly one independent picture
-    assert ramp.verdict == "too few"
+    assert ramp.belief.verdict == "too few"
     few = Figure(replace_worth(sketch, 5.0))
-    assert _after(few, draw.normal(5, 1, 600)).verdict == "too few"
+    assert _after(few, draw.normal(5, 1, 600)).belief.verdict == "too few"
 
 
 def replace_worth(sketch: Sketch, worth: float) -> Sketch:
@@ -112,8 +112,8 @@ def replace_worth(sketch: Sketch, worth: float) -> Sketch:
 def test_what_leaves_the_one_value_that_there_was_is_seen() -> None:
     figure = Figure(sketch_of([0.0] * 500))
     figure = _after(figure, [0.0] * LOOK)
-    assert figure.verdict == "ok"
-    assert _after(figure, [0.0, 1.0] * LOOK).verdict == "drifting"
+    assert figure.belief.verdict == "ok"
+    assert _after(figure, [0.0, 1.0] * LOOK).belief.verdict == "drifting"
 
 
 def test_a_figure_is_a_value() -> None:

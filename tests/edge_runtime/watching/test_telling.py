@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge_runtime.contract import MachineHealth, SignedTelemetry, Watch, read
 from edge_runtime.contract.sealing import peek_telemetry, public_hex, verify
 from edge_runtime.errors import TrustError
+from edge_runtime.watching.forwarding import Turn, forward
 from edge_runtime.watching.spool import Spool
-from edge_runtime.watching.telling import Collector, Outbox, Receiver, Teller, Turn, forward
+from edge_runtime.watching.telling import Collector, Outbox, Receiver, Teller
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
 WELL = Watch("none", None)
@@ -21,11 +22,15 @@ BOX = MachineHealth(0.1, 900.0, 80.0, None, None, 5000.0)
 
 
 class Server(ThreadingHTTPServer):
-    """A collector that answers with `status` and keeps what it was sent."""
+    """A collector that answers with `status` and keeps what it was sent, in `bodies`, and what it
+    took, in `taken`. It refuses whole batches with a telemetry number of `bad`, by `refusal`."""
 
     def __init__(self) -> None:
         self.status, self.kind = 204, "application/json"
+        self.bad: set[int] = set()
+        self.refusal = 422
         self.bodies: list[bytes] = []
+        self.taken: list[int] = []
         super().__init__(("127.0.0.1", 0), Handler)
 
 
@@ -35,8 +40,14 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_POST(self) -> None:
-        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-        self.send_response(self.server.status)
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.bodies.append(body)
+        told = msgspec.json.decode(body, type=list[SignedTelemetry])
+        numbers = [peek_telemetry(signed).sequence for signed in told]
+        status = self.server.refusal if self.server.bad & set(numbers) else self.server.status
+        if status == 204:
+            self.server.taken += numbers
+        self.send_response(status)
         self.send_header("Content-Type", self.server.kind)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -91,7 +102,8 @@ def test_a_collector_gets_signed_telemetry_alarms_first(server: Server, spool: S
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(500, "text/plain"), (404, "text/plain"), (302, ""), (200, "text/html")]
+    ("status", "kind"),
+    [(500, "text/plain"), (404, "text/plain"), (405, ""), (302, ""), (200, "text/html")],
 )
 def test_what_no_collector_has_kept_stays(
     server: Server, spool: Spool, status: int, kind: str
@@ -136,3 +148,92 @@ def test_an_outbox_that_nobody_empties_is_bounded(
     turn = forward(spool, Outbox(tmp_path / "out", "branch-1"), Turn(), 0.0)
     assert "somebody must fetch them" in turn.why
     assert len(spool.batch(10**6)) == 4
+
+
+def _told(spool: Spool, server: Server) -> Turn:
+    """The turn when nothing more is to be done at once."""
+    turn, collector = Turn(), Collector(_url(server))
+    for _ in range(200):
+        turn = forward(spool, collector, turn, 0.0)
+        if turn.at > 0:
+            return turn
+    raise AssertionError("it goes on for ever")
+
+
+def _many(folder: Path, count: int) -> Spool:
+    spool = Spool(folder / "spool.sqlite")
+    teller = Teller("branch-1", KEY)
+    for now in range(count):
+        teller.tell(spool, WELL, BOX, now)
+    spool.flush()
+    return spool
+
+
+@pytest.mark.parametrize("refusal", [400, 413, 422])
+@pytest.mark.parametrize("bad", [{1}, {40}, {7, 8, 30}])
+def test_what_alone_is_refused_is_set_aside_and_all_else_is_told(
+    tmp_path: Path, server: Server, bad: set[int], refusal: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.bad, server.refusal = bad, refusal
+    spool = _many(tmp_path, 40)
+    if 40 in bad:  # the last one that is there speaks for the collector: one must come after it
+        assert _told(spool, server).failures == 1
+        Teller("branch-1", KEY).tell(spool, WELL, BOX, 41)
+        spool.flush()
+    assert _told(spool, server).failures == 0
+    assert spool.batch(10**6) == ()
+    last = 41 if 40 in bad else 40
+    assert sorted(server.taken) == sorted(set(range(1, last + 1)) - bad)  # each once
+    assert spool.dropped.report == len(bad)
+    assert spool.note.endswith(f"the collector answers {refusal}; expected 2xx")
+    assert len(caplog.records) == len(bad)
+    kept = sorted((tmp_path / "spool.refused").iterdir())
+    assert [peek_telemetry(read(path, SignedTelemetry)).sequence for path in kept] == sorted(bad)
+    assert len(server.bodies) < 60
+    spool.close()
+    assert Spool(tmp_path / "spool.sqlite").dropped.report == len(bad)
+
+
+def test_a_collector_that_refuses_everything_costs_nothing_but_time(
+    tmp_path: Path, server: Server
+) -> None:
+    spool = _many(tmp_path, 40)
+    server.bad = set(range(100))
+    turn = _told(spool, server)
+    assert "whatever it is sent; nothing is set aside" in turn.why
+    asked = len(server.bodies)
+    again = forward(spool, Collector(_url(server)), turn, turn.at)
+    assert (again.failures, len(server.bodies)) == (2, asked + 2)
+    assert len(spool.batch(10**6)) == 40
+    assert not (tmp_path / "spool.refused").exists()
+    server.bad = set()
+    assert _told(spool, server).failures == 0
+    assert sorted(server.taken) == list(range(1, 41))
+    spool.close()
+
+
+def test_a_refused_message_waits_until_another_is_taken(tmp_path: Path, server: Server) -> None:
+    spool = _many(tmp_path, 1)
+    server.bad = {1}
+    turn = _told(spool, server)
+    assert "to the only message; it is set aside once another is taken" in turn.why
+    server.status = 503
+    Teller("branch-1", KEY).tell(spool, WELL, BOX, 2)
+    spool.flush()
+    turn = forward(spool, Collector(_url(server)), turn, turn.at)  # two: refused
+    turn = forward(spool, Collector(_url(server)), turn, turn.at)  # one: refused; the other: 503
+    assert "answers 503" in turn.why
+    assert len(spool.batch(10**6)) == 2
+    spool.close()
+
+
+def test_what_was_set_aside_is_bounded(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_runtime.watching.spool.MOST_ASIDE", 2)
+    spool = _many(tmp_path, 6)
+    server.bad = {1, 2, 3}
+    _told(spool, server)
+    assert len(list((tmp_path / "spool.refused").iterdir())) == 2
+    assert spool.dropped.report == 3
+    spool.close()

@@ -11,7 +11,8 @@ from edge_runtime.contract import (
     Reference,
     decide,
 )
-from edge_runtime.contract.sketching import decisions_of, inputs_of, reference_of
+from edge_runtime.contract.referring import reference_of
+from edge_runtime.contract.sketching import DECISIONS, INPUTS, decisions_of, inputs_of
 from edge_runtime.engines import UInt8, load
 from edge_runtime.errors import RefusedError
 from edge_runtime.hosting import Host, Loaded
@@ -81,7 +82,7 @@ def test_pictures_as_before_are_no_drift_and_brighter_ones_are(loaded: Loaded) -
     model = summary.models["squares"]
     assert (model.calls, model.failed, model.pictures) == (300, 0, 300)
     assert {signal.verdict for signal in model.signals.values()} == {"ok"}
-    assert len(model.signals) == 7
+    assert set(model.signals) == {*INPUTS, *DECISIONS, "together"}
     _shown(watcher, clock, loaded, _pictures(300, 2, level=60))
     summary = watcher.summary()
     assert summary.route == "relabel"
@@ -91,7 +92,7 @@ def test_pictures_as_before_are_no_drift_and_brighter_ones_are(loaded: Loaded) -
 def test_what_is_seen_through_a_camera_at_fault_is_no_drift(loaded: Loaded) -> None:
     clock = Clock()
     watcher = Watcher(clock)
-    _shown(watcher, clock, loaded, _pictures(60, 1))
+    _shown(watcher, clock, loaded, _pictures(240, 1))
     blue = np.full((48, 64, 3), 90, np.uint8)
     for _ in range(5):
         clock.seconds += CAMERA_EVERY_S
@@ -100,8 +101,8 @@ def test_what_is_seen_through_a_camera_at_fault_is_no_drift(loaded: Loaded) -> N
     summary = watcher.summary()
     assert summary.route == "fix camera"
     assert summary.camera is not None
-    assert (summary.camera.fault, summary.camera.since) == ("no signal", 62.5)
-    assert summary.models["squares"].pictures == 60
+    assert (summary.camera.fault, summary.camera.since) == ("no signal", 242.5)
+    assert summary.models["squares"].pictures == 240
     assert {s.verdict for s in summary.models["squares"].signals.values()} == {"ok"}
 
 
@@ -120,6 +121,22 @@ def test_it_looks_now_and_then_and_counts_all(loaded: Loaded) -> None:
     assert model.pictures == pytest.approx(10, abs=1)
     assert summary.camera is not None
     assert summary.camera.pictures == pytest.approx(20, abs=3)
+
+
+def test_a_reference_of_before_says_nothing_of_how_figures_go_together(loaded: Loaded) -> None:
+    reference = loaded.active.release.reference
+    assert isinstance(reference, Reference)
+    said = {
+        name: msgspec.structs.replace(one, together=msgspec.UNSET)
+        for name, one in reference.said.items()
+    }
+    before = msgspec.structs.replace(reference, said=said)
+    release = msgspec.structs.replace(loaded.active.release, reference=before)
+    active = Active("branch-1", loaded.active.slot, release, loaded.active.variant)
+    clock = Clock()
+    watcher = Watcher(clock)
+    _shown(watcher, clock, Loaded(active, loaded.session), _pictures(3, 1))
+    assert set(watcher.summary().models["squares"].signals) == {*INPUTS, *DECISIONS}
 
 
 def test_another_release_begins_anew_and_without_a_reference_nothing_is_compared(
