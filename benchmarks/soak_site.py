@@ -37,6 +37,8 @@ from tests.edge_runtime.models import THRESHOLD, Built, build, scene, squares_on
 from tests.edge_runtime.publishing import Publisher
 from tests.edge_runtime.serving import Server
 
+__all__ = ["Clients", "Site", "build", "load", "scene", "site", "until", "with_reference"]
+
 QUOTA: Final = 8_000_000  # bytes of state: little, so that old releases must give way
 PATIENCE_S: Final = 120.0
 REQUESTS_S: Final = 20.0
