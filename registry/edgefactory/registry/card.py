@@ -123,7 +123,7 @@ def _labelling(snapshot: Snapshot) -> Iterator[str]:
 def host_says(book: EvidenceBook) -> str:
     """Where the figures were measured."""
     host = book.host
-    return f"On {host.cpu}, {host.cores} cores, {host.system}."
+    return f"On {host.cpu}, {host.cores} {'core' if host.cores == 1 else 'cores'}, {host.system}."
 
 
 def _measured(facts: Facts) -> Iterator[str]:
