@@ -20,6 +20,8 @@ from edgefactory.registry.bom import Licensed
 from edgefactory.registry.figures import Row, columns, figure, kind_and_name, parts, rows
 from edgefactory.registry.settings import ReleaseSettings
 
+UNSTATED = "not stated"
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -183,7 +185,7 @@ def identities(facts: Facts) -> list[tuple[str, str]]:
 
 def _licences(facts: Facts) -> Iterator[str]:
     yield f"As the bill of materials `{facts.bom.sha256}` states them."
-    table = [[one.what, one.kind, one.licence, one.source] for one in facts.licences]
+    table = [[one.what, one.kind, one.licence or UNSTATED, one.source] for one in facts.licences]
     yield _table(("what", "kind", "licence", "from"), table)
 
 

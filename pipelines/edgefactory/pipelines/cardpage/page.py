@@ -11,7 +11,7 @@ from edgefactory.pipelines.report.axes import Axis, linear
 from edgefactory.pipelines.report.page import TEMPLATES as SHARED
 from edgefactory.pipelines.report.page import page_environment
 from edgefactory.registry import Facts, ReleaseSettings
-from edgefactory.registry.card import host_says, identities, identity_says, label_rows
+from edgefactory.registry.card import UNSTATED, host_says, identities, identity_says, label_rows
 from edgefactory.registry.card import labelling_says as pictures_say
 from edgefactory.registry.figures import Row, columns, kind_and_name, parts, rows
 
@@ -29,6 +29,7 @@ def make_page(settings: ReleaseSettings, facts: Facts) -> bytes:
     environment = page_environment(TEMPLATES)
     html = environment.get_template("card.html.j2").render(
         s=settings,
+        unstated=UNSTATED,
         facts=facts,
         w=wording,
         identity=identity_says(settings, facts),

@@ -1,4 +1,4 @@
-"""What a bill of materials says of licences: so that the card says the same, word for word."""
+"""What a bill of materials says of licences: the one place that card and gate have them from."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,11 @@ SAID: dict[Kind, str] = {
     "data": "data",
     "library": "package",
 }
-UNKNOWN = "not stated"
 
 
 @dataclass(frozen=True)
 class Licensed:
-    """Something that the model is made of or by, its licence, and where it came from."""
+    """Something that the model is made of or by, its licence if one is stated, and its source."""
 
     what: str
     kind: str
@@ -38,7 +37,7 @@ def _said(part: Component) -> Licensed:
     what = f"{part.name} {part.version}" if part.version else part.name
     known = [_named(choice) for choice in part.licenses]
     source = part.description or part.purl
-    return Licensed(what, SAID[part.type], ", ".join(known) or UNKNOWN, source)
+    return Licensed(what, SAID[part.type], ", ".join(known), source)
 
 
 def _named(choice: LicenceChoice) -> str:
