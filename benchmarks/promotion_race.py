@@ -88,7 +88,8 @@ def race(store: str, model: str, way: Way, rounds: int) -> Found:
             won = [version for _, hear in racers if (version := _line(hear)) != LOST]
             found.winners.append(len(won))
             if way == "ledger":
-                champion = show(store, model).aliases["champion"].version
+                holder = show(store, model).aliases.get("champion")
+                champion = holder.version if holder else NOBODY
                 found.wrong_holders += won != [champion]
             else:
                 champion = held(store, model)

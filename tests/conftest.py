@@ -1,7 +1,10 @@
 """What holds for all tests."""
 
 import logging
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -24,3 +27,29 @@ def _logs_as_they_were() -> Iterator[None]:
         if type(handler) is logging.StreamHandler and handler not in before:
             root.removeHandler(handler)
     root.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def debian() -> Iterator[Callable[..., Path]]:
+    """Unpacks packages of Debian that are not installed, once a session; returns their root.
+
+    Not in pytest's own folder, which other users may not enter: PostgreSQL does not run as root.
+    """
+    from edgefactory.datasets.debian import unpack
+    from edgefactory.datasets.errors import MissingError
+
+    roots: dict[tuple[str, ...], Path] = {}
+    folder = Path(tempfile.mkdtemp(prefix="edgefactory-debian-"))
+    folder.chmod(0o755)
+
+    def root_of(*packages: str) -> Path:
+        if packages not in roots:
+            try:
+                unpack(packages, folder / packages[0])
+            except MissingError as error:
+                pytest.skip(f"{packages[0]} is not installed, and cannot be fetched: {error}")
+            roots[packages] = folder / packages[0]
+        return roots[packages]
+
+    yield root_of
+    shutil.rmtree(folder)

@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,7 +11,6 @@ import pytest
 
 from edge_runtime.state import State
 from edge_runtime.update import Wish, once
-from edgefactory.datasets.debian import unpack
 from edgefactory.datasets.errors import InputError, MissingError
 from edgefactory.registry import KeyChange, open_signer, public_key
 from edgefactory.registry.signers import PIN
@@ -20,33 +19,29 @@ from .registering import Registry, built
 
 pytestmark = pytest.mark.component
 
-PACKAGES = ("softhsm2", "libsofthsm2", "softhsm2-common")
 CURVES = {2: "secp256r1", 3: "secp384r1"}
 
 
-def softhsm(root: Path) -> tuple[str, str]:
-    """SoftHSM2's module and its tool: installed ones, else out of Debian's archive, in `root`."""
+def softhsm(debian: Callable[..., Path]) -> tuple[str, str]:
+    """SoftHSM2's module and its tool: installed ones, else out of Debian's archive."""
     tool, module = shutil.which("softhsm2-util"), os.environ.get("PYKCS11LIB", "")
     if tool is not None:
         at = (Path(module), *Path("/usr").glob("lib*/**/softhsm/libsofthsm2.so"))
         found = next((path for path in at if path.is_file()), None)
         if found is not None:
             return str(found), tool
-    try:
-        unpack(PACKAGES, root)
-    except MissingError as error:
-        pytest.skip(f"SoftHSM2 is not installed, and cannot be fetched: {error}")
+    root = debian("softhsm2")
     module = str(root / "usr" / "lib" / "softhsm" / "libsofthsm2.so")
     return module, str(root / "usr" / "bin" / "softhsm2-util")
 
 
 @pytest.fixture(scope="module")
-def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def token(tmp_path_factory: pytest.TempPathFactory, debian: Callable[..., Path]) -> Iterator[None]:
     """A token "edge" with a key pair of each curve; module and PIN are in the environment."""
     pkcs11 = pytest.importorskip(
         "pkcs11", reason="python-pkcs11 is not installed: edgefactory[hsm]"
     )
-    module, tool = softhsm(tmp_path_factory.mktemp("debian") / "root")
+    module, tool = softhsm(debian)
     from pkcs11.util.ec import encode_named_curve_parameters
 
     folder = tmp_path_factory.mktemp("token")

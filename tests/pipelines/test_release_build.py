@@ -156,17 +156,23 @@ def test_figures_of_parts_of_the_pictures_stand_in_both_cards(folders: Path) -> 
     path = folders / "evidence" / "evidence.json"
     book = read(path, EvidenceBook)
     night = [
-        msgspec.structs.replace(item, slice="night", value=0.5, interval=(0.4, 0.6))
+        msgspec.structs.replace(item, slice=part, value=value, interval=(0.4, 0.6))
+        for part, value in (("size:small", 0.45), ("source:yard", 0.5), ("night", 0.5))
         for item in book.items
         if item.metric == "ap50"
     ]
     write(path, msgspec.structs.replace(book, items=(*book.items, *night)))
     built = build_release(ReleaseSettings(), sources(folders), folders / "out", make_page)
     card = (folders / "out" / "blobs" / built.release.card.sha256).read_text()
-    assert "| night | onnx-int8 | onnxruntime | int8 | 0.5 [0.4, 0.6] |" in card
+    lines = [
+        line.partition(" |")[0] for line in card.splitlines() if "| onnx-int8 | onnxruntime" in line
+    ]
+    assert lines[1:] == ["| size small", "| camera yard", "| night"]
+    assert "| camera yard | onnx-int8 | onnxruntime | int8 | 0.5 [0.4, 0.6] |" in card
     page = page_of(folders / "out", built.release)
     assert "By part of the pictures" in page
-    assert "<td>night</td>" in page
+    assert len(re.findall(r"<b>yard</b><span>camera, \d+ pictures</span>", page)) == 1
+    assert page.count("<b>night</b>") > 1  # once, and in the table of all variants
 
 
 def test_what_a_person_wrote_is_text_and_never_markup(folders: Path) -> None:

@@ -126,13 +126,30 @@ def test_two_people_approve_on_copies_and_nobody_has_the_others_key(
     assert by["emergency"] == ["emergency-1", "emergency-2"]
 
 
+def test_what_is_asked_and_signed_twice_changes_nothing(
+    here: Path, people: Path, line: Line, run: Run
+) -> None:
+    request = here / "release.request.json"
+    signed = request.read_bytes()
+    propose = ("release", "propose", "--release", line.release, "--verdict", line.verdict)
+    assert run(*propose)["changed"] is False
+    approve(run, people, line, request, "approver")
+    assert request.read_bytes() == signed
+    publish(line, people, request, here / "copy.json")
+    assert run(*propose, "--out", "again.json")["changed"] is False
+    assert approve(run, people, line, here / "again.json", "line")["changed"] is False
+    assert not (here / "again.json").exists()
+
+
 def test_a_release_is_blocked_by_two_emergency_keys(
     here: Path, people: Path, line: Line, run: Run
 ) -> None:
     publish(line, people, here / "release.request.json", here / "copy.json")
     what = ("release", "block", "cctv-person@0.1.0", "--reason", "counts shadows")
-    run(*what)
-    assert "exists and may bear signatures" in str(run(*what, code=2)["error"])
+    assert run(*what)["changed"]
+    assert not run(*what)["changed"]
+    other = ("release", "block", "cctv-person@0.1.0", "--reason", "something else")
+    assert "asks for something else and may bear" in str(run(*other, code=2)["error"])
     asks = run("repo", "sign", "block.request.json")
     assert "counts shadows" in str(asks["asks"])
     sign(run, people, "block.request.json", "emergency-3")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefactory.registry import Licence, ReleaseSettings, build_release
-from edgefactory.registry.bom import PACKAGES, licence_choice
+from edgefactory.registry.bom import PACKAGES, Licensed, licence_choice, licensed
 from edgefactory.registry.bom.document import LicenceChoice, Named
 
 from .conftest import TEACHER, Line
@@ -55,6 +55,30 @@ def test_data_weights_and_variants_stand_there_by_digest(line: Line) -> None:
     assert digest_of(found["teacher"]) == TEACHER
     assert found["teacher"]["licenses"] == [{"license": {"id": "MIT"}}]
     assert found["source/0"]["licenses"] == [{"license": {"id": "Apache-2.0"}}]
+
+
+def test_the_card_says_of_licences_what_the_bill_of_materials_says(line: Line) -> None:
+    """Of data and weights as the settings state them, and of the packages as well."""
+    settings = ReleaseSettings(
+        licences=(
+            Licence("footage", "apache-2.0", "branch 17"),
+            Licence("a net", "MIT OR Apache-2.0", "a package", "weights"),
+            Licence("another", "House rules", "us", "weights"),
+        )
+    )
+    built = build_release(settings, *line.inputs, line.release)
+    blobs = line.release / "blobs"
+    found = licensed((blobs / built.release.bom.sha256).read_bytes())  # type: ignore[union-attr]  # it is built
+    assert found[:4] == (
+        Licensed("footage", "data", "Apache-2.0", "branch 17"),
+        Licensed("a net", "weights", "MIT OR Apache-2.0", "a package"),
+        Licensed("another", "weights", "House rules", "us"),
+        Licensed("teacher", "weights", "", ""),
+    )
+    assert {one.kind for one in found[4:]} == {"package"}
+    card = (blobs / built.release.card.sha256).read_text()
+    for one in found:
+        assert f"| {one.what} | {one.kind} | {one.licence or 'not stated'} | {one.source} |" in card
 
 
 def test_figures_stand_at_the_variant_that_they_are_of(line: Line) -> None:

@@ -1,18 +1,17 @@
 """A tree in a bucket, on a real server of S3's API: whole at any instant, never two histories."""
 
 import shutil
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from edgefactory.datasets.errors import InputError, MissingError, StorageError, TrustError
 from edgefactory.registry import init_repository, publish, refresh, sync, verify_published
 from edgefactory.registry.bucket import Bucket, open_bucket
 
+from .buckets import bucket_server
 from .conftest import Line
 
 pytestmark = pytest.mark.component
@@ -23,28 +22,8 @@ WHERE = "s3://bucket/models/tree"
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """An empty bucket, to which AWS's tools are led; a folder for what is read from it."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    settings = {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": str(tmp_path / "none"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
-        "AWS_MAX_ATTEMPTS": "1",
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    for path in ("moto-api/reset", "bucket"):
-        method = "POST" if path.startswith("moto") else "PUT"
-        request = urllib.request.Request(f"{endpoint}/{path}", method=method)  # noqa: S310
-        urllib.request.urlopen(request).close()  # noqa: S310 (it is http, on the loopback)
-    yield tmp_path / "read"
-    server.stop()
+    with bucket_server(monkeypatch, tmp_path / "none"):
+        yield tmp_path / "read"
 
 
 @pytest.fixture

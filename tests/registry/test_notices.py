@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import msgspec
 import pytest
@@ -14,45 +12,16 @@ from edgefactory.registry import AliasNotice, ReleaseNotice, notify
 from edgefactory.registry import notices as module
 from edgefactory.registry.notices import key, signature
 
+from .receiving import Receiver, receiving
+
 NOTICE = ReleaseNotice("notice/1", "cctv-person", "0.1.0", 1, "a" * 64)
-
-
-@dataclass
-class Receiver:
-    """What it was sent, and how it answers: the first answer first, the last one for ever."""
-
-    url: str = ""
-    answers: list[int] = field(default_factory=lambda: [204])
-    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
 
 @pytest.fixture
 def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    """A server that keeps what it is sent, named by the environment, without waiting in between."""
-    one = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            one.got.append(({k.lower(): v for k, v in self.headers.items()}, body))
-            self.send_response(one.answers.pop(0) if len(one.answers) > 1 else one.answers[0])
-            self.send_header("location", one.url)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        one.url = f"http://127.0.0.1:{server.server_address[1]}/hook?token=secret"
-        monkeypatch.setenv("EDGEFACTORY_WEBHOOK_URL", one.url)
-        monkeypatch.setenv("EDGEFACTORY_WEBHOOK_SECRET", "whsec_c2VjcmV0")
-        monkeypatch.setattr(module, "PAUSES_S", (0.0, 0.0, 0.0, 0.0))
-        # A busy machine may take long; that says nothing of the code.
-        monkeypatch.setattr(module, "PATIENCE_S", 200.0)
-        monkeypatch.setattr(module, "TIMEOUT_S", 60.0)
+    """A server that keeps what it is sent, named by the environment."""
+    with receiving(monkeypatch) as one:
         yield one
-        server.shutdown()
 
 
 def told() -> list[str]:
@@ -63,10 +32,8 @@ def told() -> list[str]:
 
 def test_a_notice_is_signed_over_id_time_and_body(receiver: Receiver) -> None:
     assert told() == []
-    [(headers, body)] = receiver.got
+    [body] = receiver.proven()
     assert msgspec.json.decode(body, type=ReleaseNotice | AliasNotice) == NOTICE
-    proof = signature(b"secret", headers["webhook-id"], headers["webhook-timestamp"], body)
-    assert headers["webhook-signature"] == proof
 
 
 def test_the_signature_is_that_of_the_specification() -> None:

@@ -12,8 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -33,73 +34,72 @@ pytestmark = [
 MODEL = "cctv-person"
 SECONDS = 120  # for a server to start, on a busy machine
 DEBIAN = Path("/usr/lib/postgresql")
+USER = "nobody"  # whom every system has
 RACERS = 6
 
 
-def programs() -> Path:
-    """The folder of PostgreSQL's programs."""
-    found = shutil.which("initdb")
-    folders = [Path(found).parent] if found else sorted(DEBIAN.glob("*/bin"))
-    if not folders:
-        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    return folders[-1]
+@dataclass(frozen=True)
+class Programs:
+    """PostgreSQL's programs, and where their libraries are if those are not installed."""
 
+    folder: Path
+    libraries: str = ""
 
-def unprivileged(command: list[str | Path]) -> list[str | Path]:
-    """`command` as a user that PostgreSQL accepts, which root is not."""
-    if os.geteuid() != 0:
-        return command
-    if shutil.which("runuser") is None:
-        pytest.skip("PostgreSQL does not run as root, and there is no runuser")
-    return ["runuser", "-u", "postgres", "--", *command]
+    def run(self, name: str, *arguments: str | Path) -> int:
+        """Run one as a user that PostgreSQL accepts, which root is not; its exit code."""
+        # pg_ctl's server keeps what it inherits: a pipe would never end.
+        done = subprocess.run(
+            [self.folder / name, *arguments],
+            cwd="/",
+            env=os.environ | ({"LD_LIBRARY_PATH": self.libraries} if self.libraries else {}),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+            user=USER if os.geteuid() == 0 else None,
+            extra_groups=() if os.geteuid() == 0 else None,
+        )
+        return done.returncode
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
+def programs(debian: Callable[..., Path]) -> Programs:
+    """Installed ones, else out of Debian's archive."""
+    found = shutil.which("initdb")
+    installed = [Path(found).parent] if found else sorted(DEBIAN.glob("*/bin"))
+    if installed:
+        return Programs(installed[-1])
+    root = debian("postgresql")
+    (folder,) = root.glob("usr/lib/postgresql/*/bin")
+    libraries = [str(path) for path in root.glob("usr/lib/*-linux-*") if path.is_dir()]
+    return Programs(folder, ":".join(libraries))
+
+
+@pytest.fixture(scope="module")
+def postgres(programs: Programs) -> Iterator[str]:
     """The address of an empty database, in a folder that no longer exists afterwards."""
     pytest.importorskip("pg8000", reason="needs the driver pg8000")
-    bin_folder = programs()
     # Not in pytest's folder, which only its own user may enter.
     folder = Path(tempfile.mkdtemp(prefix="edgefactory-postgres-"))
     password = secrets.token_hex(16)
     (folder / "password").write_text(password)
     if os.geteuid() == 0:
         for path in (folder, folder / "password"):
-            shutil.chown(path, "postgres")
-    data = folder / "data"
+            shutil.chown(path, USER)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    make: list[str | Path] = [
-        bin_folder / "initdb",
-        "-D",
-        data,
-        "-U",
-        "line",
-        "-A",
-        "scram-sha-256",
-        "--no-sync",
-    ]
-    make += [f"--pwfile={folder / 'password'}"]
-    control: list[str | Path] = [bin_folder / "pg_ctl", "-D", data, "-w", "-t", str(SECONDS)]
+    at = ("-D", folder / "data")
+    made = ("-U", "line", "-A", "scram-sha-256", "--no-sync", f"--pwfile={folder / 'password'}")
+    control = (*at, "-w", "-t", str(SECONDS))
     options = f"-h 127.0.0.1 -p {port} -k {folder} -F"
     try:
-        quiet(unprivileged(make))
-        quiet(unprivileged([*control, "-l", folder / "log", "-o", options, "start"]))
+        assert programs.run("initdb", *at, *made) == 0
+        log = folder / "log"
+        assert programs.run("pg_ctl", *control, "-l", log, "-o", options, "start") == 0
         yield f"postgresql+pg8000://line:{password}@127.0.0.1:{port}/postgres"
     finally:
-        subprocess.run(
-            unprivileged([*control, "-m", "immediate", "stop"]), capture_output=True, check=False
-        )
+        programs.run("pg_ctl", *control, "-m", "immediate", "stop")
         shutil.rmtree(folder)
-
-
-def quiet(command: list[str | Path]) -> None:
-    # pg_ctl's server keeps what it inherits: a pipe would never end.
-    done = subprocess.run(
-        command, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
-    )
-    assert done.returncode == 0, command
 
 
 @pytest.fixture(scope="module")

@@ -64,7 +64,7 @@ def agreement_evidence(
         figures = [("agreement", "all", Figure(share, len(pairs), interval))]
         metric = f"{_METRICS[on.data.task]}_minus_fp32"
         figures += [
-            (metric, f"{drop.by}:{drop.name}", Figure(-drop.value, drop.n))
+            (metric, f"{drop.by}:{drop.name}", Figure(0.0 - drop.value, drop.n))
             for drop in validation.drops(said)
             if drop.by != "all"
         ]

@@ -6,7 +6,6 @@ bootstrap interval, comparisons are paired, latency is taken in rounds over all 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -40,7 +39,7 @@ from edgefactory.compress.claims import (
     memory_evidence,
     told,
 )
-from edgefactory.compress.conversion import LAYERS, Layers, load_variants
+from edgefactory.compress.conversion import load_variants
 from edgefactory.compress.golden import GoldenFiles, golden_cases
 from edgefactory.compress.judging import ClassificationJudge, DetectionJudge, Judge
 from edgefactory.compress.latency import Stand, latency_evidence, measure
@@ -48,9 +47,10 @@ from edgefactory.compress.machine import has_bf16, host
 from edgefactory.compress.outcomes import OUTCOMES, Asked, outcomes
 from edgefactory.compress.reference import REFERENCE, Seen, reference_on
 from edgefactory.compress.settings import ProveSettings
+from edgefactory.compress.slices import slice_evidence
+from edgefactory.compress.static import FP32, static_evidence, static_teacher_evidence
 from edgefactory.compress.subjects import (
     TEACHER,
-    Figure,
     Specialist,
     Subject,
     TeacherFile,
@@ -67,20 +67,16 @@ from edgefactory.datasets import (
     require_splits,
     snapshot_digest,
 )
-from edgefactory.datasets.documents import read_document
 from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.files import fresh_folder, write_file
 from edgefactory.datasets.outcomes import Outcomes, encode_outcomes
-from edgefactory.datasets.teacher import tiles
-from edgefactory.training import macs
-from edgefactory.training.evaluation import Shown, best_f1, class_of, numbers, truth_of
+from edgefactory.training.evaluation import Judging, Shown, best_f1, class_of, numbers, truth_of
 from edgefactory.training.metrics import Detections
 
 UInt8 = npt.NDArray[np.uint8]
 T = TypeVar("T")
 
 EVIDENCE: Final = "evidence.json"
-_FP32: Final = "onnx-fp32"
 _EVERY_CLASS: Final = OperatingPoint(0.0, "a classification decides for its most probable class")
 
 
@@ -120,7 +116,8 @@ def prove(
             *result.items,
             *_timed(bench),
             *_taken(bench, variants),
-            *_static(bench, variants),
+            *static_evidence(made, variants, settings.threads, found),
+            *_static_teacher(bench),
         )
     book = EvidenceBook(schema="evidence/1", host=bench.host, items=items)
     with fresh_folder(out, EVIDENCE) as folder:
@@ -233,7 +230,7 @@ def _teacher_on(bench: _Bench) -> tuple[Engine, tuple[Precision, ...]]:
 
 def _reference(bench: _Bench) -> Specialist:
     """The FP32 variant that the others are compared with; the first one where it is not here."""
-    return next((m for m in bench.models if m.subject.name == _FP32), bench.models[0])
+    return next((m for m in bench.models if m.subject.name == FP32), bench.models[0])
 
 
 def _result(
@@ -255,6 +252,7 @@ def _result(
         *_accuracy(bench, judge, answers),
         *agreement_evidence(others, _reference(bench).subject, answers),
         *calibration_evidence(others, answers, settings.bootstrap, settings.seed),
+        *slice_evidence(others, answers, Judging(settings.bootstrap, settings.seed, worst=0)),
     ]
     asked = Asked(bench.data, bench.digest, bench.made.labels)
     variants = {
@@ -349,59 +347,13 @@ def _taken(bench: _Bench, variants: Path) -> list[Evidence]:
     ]
 
 
-def _static(bench: _Bench, folder: Path) -> list[Evidence]:
-    """Figures that need no run: bytes, multiply-accumulates, convolutions proven INT8."""
-    found: list[Evidence] = []
-    count = _macs_of_variants(bench.made, folder)
-    for variant in bench.made.variants:
-        contents = {n: engines.read_file(folder / variant.name, variant, n) for n in variant.files}
-        refs = variant.files
-        subject = Subject(
-            variant.name,
-            variant.engine,
-            variant.precision,
-            refs[variant.main].sha256,
-            tuple(ref.sha256 for ref in refs.values()),
-            bench.settings.threads,
-        )
-        size = Figure(sum(len(content) for content in contents.values()), 1)
-        found.append(subject.evidence("bytes", size, bench.digest, unit="byte"))
-        if count is not None:
-            found.append(subject.evidence("macs", Figure(count, 1), bench.digest, unit="MAC"))
-        layers = folder / variant.name / LAYERS
-        if layers.is_file():
-            proof = read_document(layers, Layers)
-            if proof.engine_sha256 == subject.file_sha256:
-                share = Figure(proof.int8_share(), len(proof.convolutions))
-                found.append(subject.evidence("int8_conv_share", share, bench.digest))
-    return [*found, *_static_teacher(bench)]
-
-
 def _static_teacher(bench: _Bench) -> list[Evidence]:
     if bench.master is None:
         return []
-    item = bench.data.split("test")[0]
     engine, precisions = _teacher_on(bench)
     subject = bench.master.subject(engine, precisions[0], bench.settings.threads)
-    passes = len(tiles(item.width, item.height, bench.master.looks))
-    count = Figure(macs(bench.master.path) * passes, 1)
-    size = Figure(len(bench.master.content), 1)
-    return [
-        subject.evidence("macs", count, bench.digest, unit="MAC"),
-        subject.evidence("bytes", size, bench.digest, unit="byte"),
-    ]
-
-
-def _macs_of_variants(made: VariantSet, folder: Path) -> int | None:
-    """Counted on the FP32 graph, which all variants compute; None where it is not there."""
-    variant = next((v for v in made.variants if v.name == _FP32), None)
-    if variant is None:
-        return None
-    content = engines.read_file(folder / variant.name, variant, variant.main)
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / variant.main
-        path.write_bytes(content)
-        return macs(path)
+    item = bench.data.split("test")[0]
+    return static_teacher_evidence(bench.master, subject, item, bench.digest)
 
 
 def _spread(items: Sequence[Item], count: int) -> list[Item]:

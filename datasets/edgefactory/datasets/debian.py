@@ -17,10 +17,7 @@ def download(packages: Sequence[str], folder: Path) -> tuple[Path, ...]:
 
     apt checks them against the signed lists of the system's own sources.
     """
-    (folder / "lists" / "partial").mkdir(parents=True, exist_ok=True)
-    apt = ["apt-get", "-q", "-o", f"Dir::State::Lists={folder / 'lists'}"]
-    apt += ["-o", f"Dir::Cache={folder / 'cache'}", "-o", "Acquire::Retries=1"]
-    run([*apt, "update"], UPDATE_SECONDS, folder)
+    apt = _updated(folder)
     run([*apt, "download", *packages], DOWNLOAD_SECONDS, folder)
     found = [next(folder.glob(f"{package}_*.deb"), None) for package in packages]
     missing = [name for name, path in zip(packages, found, strict=True) if path is None]
@@ -30,19 +27,34 @@ def download(packages: Sequence[str], folder: Path) -> tuple[Path, ...]:
 
 
 def unpack(packages: Sequence[str], folder: Path) -> None:
-    """Make `folder` the root of what `packages` would install; it appears whole or not at all.
+    """Make `folder` the root of what installing `packages` would bring; it appears whole or not.
 
-    What they depend on must be installed. Raises MissingError as `download`.
+    What they depend on comes with them, where it is not installed; so nothing comes of what is.
+    Raises MissingError when they cannot be had.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (
         storage_errors(folder.parent),
         tempfile.TemporaryDirectory(dir=folder.parent, prefix=".debian-") as work,
     ):
-        root = Path(work) / "root"
-        for archive in download(packages, Path(work)):
+        root, archives = Path(work) / "root", Path(work) / "cache" / "archives"
+        (archives / "partial").mkdir(parents=True)
+        root.mkdir()
+        # Without a lock of dpkg's, as nothing is installed: that needs no root.
+        apt = [*_updated(Path(work)), "-y", "-o", "Debug::NoLocking=1", "--no-install-recommends"]
+        run([*apt, "--download-only", "install", *packages], DOWNLOAD_SECONDS, Path(work))
+        for archive in sorted(archives.glob("*.deb")):
             run(["dpkg-deb", "-x", str(archive), str(root)], DOWNLOAD_SECONDS, Path(work))
         root.rename(folder)
+
+
+def _updated(folder: Path) -> list[str]:
+    """The beginning of a command of apt's, with package lists of its own that are fresh."""
+    (folder / "lists" / "partial").mkdir(parents=True, exist_ok=True)
+    apt = ["apt-get", "-q", "-o", f"Dir::State::Lists={folder / 'lists'}"]
+    apt += ["-o", f"Dir::Cache={folder / 'cache'}", "-o", "Acquire::Retries=1"]
+    run([*apt, "update"], UPDATE_SECONDS, folder)
+    return apt
 
 
 def run(command: Sequence[str], seconds: int, folder: Path) -> None:

@@ -62,14 +62,26 @@ def read_requests(paths: list[str]) -> bytes:
     return merge([read_bounded(Path(path), MAX_REQUEST_BYTES) for path in paths])
 
 
-def write_request_file(path: Path, data: bytes) -> None:
-    """Write a new request. Raises InputError when there is a file: it may bear signatures."""
+def write_request_file(path: Path, data: bytes) -> bool:
+    """Write a new request; False where the file asks for the same already, and is left as it is.
+
+    Raises InputError when it asks for something else: it may bear signatures.
+    """
     from edgefactory.datasets.errors import InputError
-    from edgefactory.registry.files import write_atomic
+    from edgefactory.registry import read_request
+    from edgefactory.registry.files import read_bounded, write_atomic
+    from edgefactory.registry.requests import MAX_REQUEST_BYTES, asks_the_same
 
     if path.exists():
-        raise InputError(f"{path} exists and may bear signatures; name another file by --out")
+        there = read_request(read_bounded(path, MAX_REQUEST_BYTES), str(path))
+        if not asks_the_same(there, read_request(data)):
+            raise InputError(
+                f"{path} asks for something else and may bear signatures; name another file by "
+                "--out"
+            )
+        return False
     write_atomic(path, data)
+    return True
 
 
 def line_signer(workspace: "Workspace", note: Callable[[str], None]) -> "Signer | None":

@@ -8,6 +8,7 @@ from edgefactory.datasets.errors import InputError, MissingError
 from edgefactory.pipelines.workspace import Workspace
 
 NOWHERE = "none"
+SQLITE = "sqlite:///"
 
 
 def tracking_uri(workspace: Workspace) -> str:
@@ -15,9 +16,10 @@ def tracking_uri(workspace: Workspace) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{workspace.state / 'mlflow.db'}"
 
 
-def registry_uri(given: str | None) -> str:
+def registry_uri(given: str | None, begins: bool = False) -> str:
     """The store of registered releases: `given`, `MLFLOW_TRACKING_URI`, or that of the workspace
-    here. Raises MissingError when there is none."""
+    here. Raises InputError for what is none, MissingError when there is none; a SQLite file that is
+    not there is a new store for a command that `begins` one, else a slip of the pen."""
     own = Workspace(Path.cwd()).state / "mlflow.db"
     named = given or os.environ.get("MLFLOW_TRACKING_URI")
     if named is None and not own.is_file():
@@ -25,7 +27,13 @@ def registry_uri(given: str | None) -> str:
             "no registry is named: say --store URI (as sqlite:///FILE, or a server's http://…), "
             "set MLFLOW_TRACKING_URI, or call this in a workspace"
         )
-    return named or f"sqlite:///{own}"
+    uri = named or f"{SQLITE}{own}"
+    if "://" not in uri:
+        raise InputError(f"{uri!r} is no store; expected sqlite:///FILE, or a server's http://…")
+    file = Path(uri.removeprefix(SQLITE))
+    if uri.startswith(SQLITE) and not begins and not file.is_file():
+        raise MissingError(f"{file} does not exist; `edgefactory registry add` begins a store")
+    return uri
 
 
 def named_version(text: str) -> tuple[str, str]:

@@ -38,7 +38,7 @@ from edgefactory.registry.proof import (
     SignedRole,
     verify_published,
 )
-from edgefactory.registry.publication import Published, approve, propose, publish
+from edgefactory.registry.publication import Published, approve, is_published, propose, publish
 from edgefactory.registry.repository import (
     Freshness,
     apply_request,
@@ -112,6 +112,7 @@ __all__ = [
     "find",
     "gate",
     "init_repository",
+    "is_published",
     "keep_fresh",
     "lacking",
     "merge",

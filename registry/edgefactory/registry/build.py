@@ -27,7 +27,7 @@ from edgefactory.datasets.files import fresh_folder
 from edgefactory.datasets.manifest import read_manifest, snapshot_digest
 from edgefactory.datasets.outcomes import Outcomes, encode_outcomes, read_outcomes
 from edgefactory.registry.binding import ACCURACY, TEACHER, counts_for, foreign, unbound
-from edgefactory.registry.bom import Ran, bill_of_materials
+from edgefactory.registry.bom import Ran, bill_of_materials, licensed
 from edgefactory.registry.card import Facts, Shown, card
 from edgefactory.registry.files import copy_blob, parse, plain_name, write_atomic
 from edgefactory.registry.gate import BLOBS, RELEASE_FILE
@@ -155,6 +155,7 @@ def _papers(
         point=inputs.point,
         lineage=lineage,
         bom=_ref(bom),
+        licences=licensed(bom),
         golden=tuple(
             Shown(case, golden_picture(sources.evidence, case.picture))
             for case in inputs.golden.cases

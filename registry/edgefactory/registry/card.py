@@ -16,8 +16,11 @@ from edge_runtime.contract import (
     VariantSet,
 )
 from edgefactory.datasets.documents import Snapshot
-from edgefactory.registry.figures import Row, columns, figure, parts, rows
+from edgefactory.registry.bom import Licensed
+from edgefactory.registry.figures import Row, columns, figure, kind_and_name, parts, rows
 from edgefactory.registry.settings import ReleaseSettings
+
+UNSTATED = "not stated"
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class Shown:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a card is written from; `evidence` is the stored form of `book`.
+    """What a card is written from; `evidence` is the stored form of `book`, `licences` is what the
+    bill of materials `bom` says of them.
 
     `golden` and `preview`, training's own picture, are for cards that show pictures.
     """
@@ -44,6 +48,7 @@ class Facts:
     point: OperatingPoint
     lineage: Lineage
     bom: FileRef
+    licences: tuple[Licensed, ...]
     golden: tuple[Shown, ...] = ()
     preview: Path | None = None
 
@@ -59,10 +64,7 @@ def card(settings: ReleaseSettings, facts: Facts) -> str:
         _parts(facts),
         _not_offered(facts.left_out),
         ["## Limits", _list(settings.limits)],
-        [
-            "## Licences",
-            _list(f"{entry.what}: {entry.licence} ({entry.source})" for entry in settings.licences),
-        ],
+        ["## Licences", *_licences(facts)],
         ["## Lineage", *_lineage(facts)],
     )
     return "\n\n".join(text for section in sections for text in section if text) + "\n"
@@ -123,7 +125,7 @@ def _labelling(snapshot: Snapshot) -> Iterator[str]:
 def host_says(book: EvidenceBook) -> str:
     """Where the figures were measured."""
     host = book.host
-    return f"On {host.cpu}, {host.cores} cores, {host.system}."
+    return f"On {host.cpu}, {host.cores} {'core' if host.cores == 1 else 'cores'}, {host.system}."
 
 
 def _measured(facts: Facts) -> Iterator[str]:
@@ -151,7 +153,11 @@ def _parts(facts: Facts) -> list[str]:
     if not shown:
         return []
     metrics = [metric for metric, _ in shown]
-    table = [[part, *_cells(row, metrics)] for part, those in found.items() for row in those]
+    table = [
+        [" ".join(kind_and_name(part)).strip(), *_cells(row, metrics)]
+        for part, those in found.items()
+        for row in those
+    ]
     head = ("part", "subject", "engine", "precision", *(title for _, title in shown))
     return ["## Measured, by part of the pictures", _table(head, table)]
 
@@ -175,6 +181,12 @@ def identities(facts: Facts) -> list[tuple[str, str]]:
         ("bill of materials", facts.bom.sha256),
     )
     return [(what, name) for what, name in known if name is not None]
+
+
+def _licences(facts: Facts) -> Iterator[str]:
+    yield f"As the bill of materials `{facts.bom.sha256}` states them."
+    table = [[one.what, one.kind, one.licence or UNSTATED, one.source] for one in facts.licences]
+    yield _table(("what", "kind", "licence", "from"), table)
 
 
 def _lineage(facts: Facts) -> Iterator[str]:

@@ -21,6 +21,8 @@ COLUMNS = (
 """The figures that a card shows, in this order, where there are any; all are in the evidence."""
 
 ALL = "all"
+KINDS = {"class": "class", "size": "size", "source": "camera", "time": "time of day"}
+SIZES = ("small", "medium", "large")
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,21 @@ def columns(found: Sequence[Row]) -> tuple[tuple[str, str], ...]:
 
 
 def parts(book: EvidenceBook) -> tuple[str, ...]:
-    """The slices that anything was measured on, apart from all pictures, in order of name."""
-    return tuple(sorted({item.slice for item in book.items} - {ALL}))
+    """The slices that anything was measured on, apart from all pictures: classes, sizes, cameras,
+    times of day, then others; those of a kind in order of name, sizes from small to large."""
+    return tuple(sorted({item.slice for item in book.items} - {ALL}, key=_rank))
+
+
+def kind_and_name(part: str) -> tuple[str, str]:
+    """The kind of a slice as people call it, and its name: "camera", "yard" of "source:yard"."""
+    by, is_of_kind, name = part.partition(":")
+    return (KINDS.get(by, by), name) if is_of_kind else ("", part)
+
+
+def _rank(part: str) -> tuple[int, int, str]:
+    by, _, name = part.partition(":")
+    kind = list(KINDS).index(by) if by in KINDS else len(KINDS)
+    return kind, SIZES.index(name) if by == "size" and name in SIZES else 0, part
 
 
 def figure(item: Evidence | None) -> str:

@@ -20,8 +20,8 @@ from edgefactory.registry.chain import KeyHolder, Papers, Step, steps
 from edgefactory.registry.files import parse, read_bounded
 from edgefactory.registry.gate import MAX_RELEASE_BYTES, Verdict, refuse
 from edgefactory.registry.keys import owner
+from edgefactory.registry.passed import MAX_VERDICT_BYTES
 from edgefactory.registry.patching import MAX_PATCHES_BYTES, listed
-from edgefactory.registry.publication import MAX_VERDICT_BYTES
 from edgefactory.registry.tree import (
     MAX_METADATA_BYTES,
     RELEASES,

@@ -100,6 +100,18 @@ def merge(requests: Sequence[bytes]) -> bytes:
     return write_request(first)
 
 
+def asks_the_same(one: Request, other: Request) -> bool:
+    """Whether both ask for the same, but for until when: asked for twice, moments apart."""
+    return _but_life(one) == _but_life(other)
+
+
+def _but_life(request: Request) -> tuple[object, ...]:
+    roles = {role: found.signed.to_dict() for role, found in request.roles().items()}
+    for signed in roles.values():
+        del signed["expires"]
+    return roles, dict(request.files)
+
+
 def _asked(request: Request) -> tuple[object, ...]:
     roles = {role: found.signed_bytes for role, found in request.roles().items()}
     return roles, dict(request.files)

@@ -84,4 +84,4 @@ def _require_answer(uri: str) -> None:
 def shown(uri: str) -> str:
     """The store's address without a password that may stand in it."""
     parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from edge_runtime.contract import digest
 from edgefactory.datasets.errors import InputError, MissingError
 from edgefactory.datasets.outcomes import Outcomes
-from edgefactory.registry import Finding, Given, Licence, ReleaseSettings, build_release, gate
+from edgefactory.registry import Finding, Given, ReleaseSettings, build_release, gate
+from edgefactory.registry.bom import Licensed
 from edgefactory.registry.gating.case import Case, Replayed
 from edgefactory.registry.gating.champion import judge_champion
 from edgefactory.registry.gating.figures import judge_budget
-from edgefactory.registry.gating.gathering import gather, stated_licences
+from edgefactory.registry.gating.gathering import gather
 from edgefactory.registry.gating.judging import judge
 from edgefactory.registry.gating.paperwork import allows, judge_licences
 from edgefactory.registry.policy import (
@@ -250,21 +251,30 @@ def test_licences_are_spdx_expressions(expression: str, good: bool) -> None:
 
 
 def test_a_licence_that_is_not_allowed_is_named(case: Case) -> None:
-    less = dataclasses.replace(case, licences=(Licence("weights", "AGPL-3.0-only", "a shop"),))
+    less = dataclasses.replace(
+        case, licences=(Licensed("weights", "weights", "AGPL-3.0-only", "a shop"),)
+    )
     (found,) = judge_licences(Licences(name="l", allowed=("MIT",)), less)
     assert not found.passed
     assert (found.subject, found.reason) == ("weights", "it stands under AGPL-3.0-only")
 
 
-def test_licences_are_read_from_the_card_and_none_is_overlooked(case: Case, bench: Bench) -> None:
-    assert [one.licence for one in case.licences] == ["Apache-2.0", "MIT"]
-    said = "- weights: MIT (a: shop)\n- footage (ours)"
-    card = f"# A\n\n## Licences\n\n{said}\n\n## Lineage\n- x: y (z)\n"
-    first, second = stated_licences(card)
-    assert (first.what, first.licence, first.source) == ("weights", "MIT", "a: shop")
-    less = dataclasses.replace(case, licences=(first, second))
-    found = list(judge_licences(Licences(name="l", allowed=("MIT",)), less))
-    assert [one.passed for one in found] == [True, False]
+def test_licences_are_read_from_the_bill_of_materials_and_none_is_overlooked(case: Case) -> None:
+    known = [one.licence for one in case.licences if one.kind != "package"]
+    assert known == ["Apache-2.0", "MIT"]
+    rule = Licences(name="l", allowed=("MIT",))
+    tool = Licensed("a tool", "package", "proprietary", "")
+    data, net = Licensed("footage", "data", "MIT", "us"), Licensed("a net", "weights", "MIT", "us")
+    nameless = Licensed("teacher", "weights", "", "")  # by its digest alone
+
+    def passed(*licences: Licensed) -> list[bool]:
+        found = judge_licences(rule, dataclasses.replace(case, licences=licences))
+        return [one.passed for one in found]
+
+    assert passed(data, net, nameless, tool) == [True, True]  # it is the net that is stated
+    assert passed(data, nameless) == [True, False]
+    assert passed(tool) == [False]
+    assert passed(nameless) == [False, False]  # nor does the release state any
 
 
 def test_old_pictures_and_those_from_the_future_fail(case: Case, policy: Policy) -> None:

@@ -11,9 +11,9 @@ from edgefactory.pipelines.report.axes import Axis, linear
 from edgefactory.pipelines.report.page import TEMPLATES as SHARED
 from edgefactory.pipelines.report.page import page_environment
 from edgefactory.registry import Facts, ReleaseSettings
-from edgefactory.registry.card import host_says, identities, identity_says, label_rows
+from edgefactory.registry.card import UNSTATED, host_says, identities, identity_says, label_rows
 from edgefactory.registry.card import labelling_says as pictures_say
-from edgefactory.registry.figures import Row, columns, parts, rows
+from edgefactory.registry.figures import Row, columns, kind_and_name, parts, rows
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 
@@ -21,12 +21,15 @@ TEMPLATES: Final = Path(__file__).with_name("templates")
 def make_page(settings: ReleaseSettings, facts: Facts) -> bytes:
     """The page; the same facts give the same bytes. Raises InputError, TrustError."""
     found = rows(facts.book, facts.offered)
-    sliced = [(part, row) for part in parts(facts.book) for row in _slice(facts, part)]
+    sliced = [
+        (*kind_and_name(part), row) for part in parts(facts.book) for row in _slice(facts, part)
+    ]
     shown = wording.fastest(found, facts.offered)
     css = [SHARED / "page.css", SHARED / "cards.css", TEMPLATES / "card.css"]
     environment = page_environment(TEMPLATES)
     html = environment.get_template("card.html.j2").render(
         s=settings,
+        unstated=UNSTATED,
         facts=facts,
         w=wording,
         identity=identity_says(settings, facts),
@@ -37,8 +40,8 @@ def make_page(settings: ReleaseSettings, facts: Facts) -> bytes:
         columns=columns(found),
         axis=_axis(found),
         sliced=sliced,
-        part_columns=columns([row for _, row in sliced]),
-        part_axis=_axis([row for _, row in sliced]),
+        part_columns=columns([row for *_, row in sliced]),
+        part_axis=_axis([row for *_, row in sliced]),
         shots=golden_shots(facts, shown.subject) if shown else [],
         preview=preview(facts.preview),
         pictures_say=pictures_say(facts.snapshot),

@@ -69,6 +69,13 @@ def fastest(found: Sequence[Row], offered: Sequence[Variant]) -> Row | None:
     return ours[0] if ours else None
 
 
+def _of(item: Evidence) -> str:
+    """What the figure rests on."""
+    if item.metric == "bytes":
+        return "all its files"
+    return f"{item.n:,} {'calls' if item.metric == 'latency_ms' else 'pictures'}"
+
+
 def tiles(row: Row | None) -> list[Tile]:
     """The figures that are looked at first."""
     if row is None:
@@ -78,7 +85,7 @@ def tiles(row: Row | None) -> list[Tile]:
         Tile(
             TITLES[metric].partition(",")[0],
             value(metric, item),
-            f"95%: {bounds(item)}, of {item.n:,}" if item.interval else f"of {item.n:,}",
+            f"95%: {bounds(item)}, {_of(item)}" if item.interval else _of(item),
         )
         for metric, item in there[:MOST_TILES]
     ]

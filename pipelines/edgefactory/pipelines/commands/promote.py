@@ -27,7 +27,9 @@ STAGE: str | None = None
 
 def options(parser: ArgumentParser) -> None:
     """What to promote, how far, and by which evidence."""
-    parser.add_argument("release", metavar="MODEL@VERSION", help="a release that was signed")
+    parser.add_argument(
+        "release", metavar="RELEASE", help="what was signed: MODEL@VERSION, or the release's folder"
+    )
     parser.add_argument("--ring", required=True, metavar="lab|pilot|PERCENT|next", help="how far")
     parser.add_argument(
         "--where",
@@ -46,9 +48,15 @@ def run(args: Namespace, screen: Screen) -> Outcome:
     """Read the reports, decide, sign."""
     from pathlib import Path
 
+    from edge_runtime.contract import Release, read
     from edgefactory.registry.rollouts import Goal, parse_name, promote, read_rings
 
-    model, version = parse_name(args.release)
+    document = Path(args.release) / "release.json"
+    if document.is_file():
+        release = read(document, Release)
+        model, version = release.name, release.version
+    else:
+        model, version = parse_name(args.release)
     goal = Goal(model, version, args.ring, parse_where(args.where))
     witnesses = witnesses_of(args)
     step = promote(place_of(args), goal, read_rings(Path(args.rings)), witnesses)

@@ -37,7 +37,7 @@ def run(args: Namespace, screen: Screen) -> Outcome:
     from edgefactory.pipelines.tracking import registry_uri
     from edgefactory.registry import register
 
-    store, folder = registry_uri(args.store), Path(args.release)
+    store, folder = registry_uri(args.store, begins=True), Path(args.release)
     release = read(folder / "release.json", Release)
     screen.progress(0, 0, "registering")
     verdict = Path(args.verdict) if args.verdict else None

@@ -2,13 +2,14 @@
 
 Checked first: every byte of the release, that the gate's verdict is about these bytes and says
 yes, that the request asks for this release in the published state and for nothing else, and that
-nothing blocks it. Needs your key only. The signature goes into the request's file.
+nothing blocks it. Needs your key only. The signature goes into the request's file. A release that
+is published on this very verdict needs no signature any more, and no request.
 """
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from edgefactory.pipelines.commands.release_propose import add_release
+from edgefactory.pipelines.commands.release_propose import add_release, published_already
 from edgefactory.pipelines.outcome import Outcome
 from edgefactory.pipelines.screen import Screen
 from edgefactory.pipelines.signing import (
@@ -37,6 +38,9 @@ def run(args: Namespace, _screen: Screen) -> Outcome:
     from edgefactory.registry.files import write_atomic
     from edgefactory.registry.tree import load_tree
 
+    known = published_already(args)
+    if known is not None:
+        return known
     request, published = read_requests([args.request]), Path(args.published)
     signer = key_of(args)
     signed = approve(request, Path(args.release), Path(args.verdict), published, signer)
@@ -44,5 +48,5 @@ def run(args: Namespace, _screen: Screen) -> Outcome:
     left = what_is_missing(read_request(signed), load_tree(published))
     return Outcome(
         f"{args.request}: signed by {signer.public_key.keyid[:12]}…; {left}",
-        {"keyid": signer.public_key.keyid, "lacks": left},
+        {"changed": True, "keyid": signer.public_key.keyid, "lacks": left},
     )

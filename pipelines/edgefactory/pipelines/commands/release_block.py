@@ -40,8 +40,8 @@ def ban(args: Namespace, how: Literal["block", "revoke"]) -> Outcome:
         raise InputError(f"{args.what!r} is not MODEL@VERSION, as cctv-person@0.2.0")
     out = Path(args.out)
     request = propose_ban(Path(args.published), Ban(model, version, args.reason, how))
-    write_request_file(out, request)
+    changed = write_request_file(out, request)
     return Outcome(
         f"{out} asks to {how} {args.what}; two emergency keys sign it: edgefactory repo sign",
-        {"request": str(out)},
+        {"changed": changed, "request": str(out)},
     )

@@ -2,8 +2,9 @@
 
 Reads the section `publish` (the roll-out). With --request, the signatures of the line and the
 approver come from signed requests (`release propose`, `release approve`), and only the online keys
-are asked for. Without it one machine plays everybody, as in the demo: keys are made in keys/ when
-there are none yet. They are never an output of the line, so that no cache ever holds one.
+are asked for; they are not read where the release is published already. Without --request one
+machine plays everybody, as in the demo: keys are made in keys/ when there are none yet. They are
+never an output of the line, so that no cache ever holds one.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -37,6 +38,7 @@ def run(args: Namespace, screen: Screen) -> Outcome:
         RolloutSettings,
         create_keys,
         init_repository,
+        is_published,
         notify,
         publish,
         read_verdict,
@@ -53,8 +55,11 @@ def run(args: Namespace, screen: Screen) -> Outcome:
     verdict = read_verdict(verdict_file)
     keys, published = workspace / "keys", workspace / "published"
     screen.progress(0, 3, "keys and root of trust")
-    request = read_requests(args.request) if args.request else None
-    if request is None:
+    request = None
+    if args.request:
+        if not is_published(release, verdict_file, published):
+            request = read_requests(args.request)
+    else:
         if not keys.exists():
             create_keys(keys)
             screen.note("       new keys in keys/ (one machine plays all the roles in a demo)")

@@ -36,9 +36,9 @@ def run(args: Namespace, _screen: Screen) -> Outcome:
             f"{published} is a repository; enroll sites with {root}", {"root": str(root)}
         )
     out = Path(args.out)
-    write_request_file(out, write_request(propose_repository(keys)))
+    changed = write_request_file(out, write_request(propose_repository(keys)))
     return Outcome(
         f"{out} asks for a repository; two holders of root, targets and emergency, the line and "
         "the approver sign it: edgefactory repo sign",
-        {"request": str(out)},
+        {"changed": changed, "request": str(out)},
     )

@@ -48,10 +48,11 @@ def run(args: Namespace, screen: Screen) -> Outcome:
     data = propose_rotation(published, _together(changes), args.renew)
     for line in review(read_request(data), load_tree(published), utc_now()):
         screen.note(line)
-    write_request_file(out, data)
+    changed = write_request_file(out, data)
     roles = list(read_request(data).roles())
     return Outcome(
-        f"{out}: to be signed for {', '.join(roles)}", {"request": str(out), "roles": roles}
+        f"{out}: to be signed for {', '.join(roles)}",
+        {"changed": changed, "request": str(out), "roles": roles},
     )
 
 

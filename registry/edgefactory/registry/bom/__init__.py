@@ -2,5 +2,6 @@
 
 from edgefactory.registry.bom.licences import PACKAGES, licence_choice
 from edgefactory.registry.bom.making import Ran, bill_of_materials
+from edgefactory.registry.bom.reading import Licensed, licensed
 
-__all__ = ["PACKAGES", "Ran", "bill_of_materials", "licence_choice"]
+__all__ = ["PACKAGES", "Licensed", "Ran", "bill_of_materials", "licence_choice", "licensed"]

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from edge_runtime.contract import Evidence, Release
 from edgefactory.datasets.outcomes import Outcomes
+from edgefactory.registry.bom import Licensed
 from edgefactory.registry.gating.approval import Approval
-from edgefactory.registry.settings import Licence
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Case:
     now: datetime
     evidence: tuple[Evidence, ...] = ()
     outcomes: Outcomes | None = None
-    licences: tuple[Licence, ...] = ()
+    licences: tuple[Licensed, ...] = ()
     rival: Rival | None = None
     approvals: tuple[Approval, ...] = ()
     replays: Mapping[str, Replayed] = field(default_factory=dict)

@@ -1,7 +1,5 @@
 """Reads all that the gate judges: the release's own bytes, the champion's, and what was given."""
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +9,7 @@ from msgspec import UnsetType
 from edge_runtime.contract import Evidence, EvidenceBook, FileRef, Release, digest
 from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.outcomes import Outcomes, parse_outcomes, read_outcomes
+from edgefactory.registry.bom import Licensed, licensed
 from edgefactory.registry.files import parse, read_blob, read_bounded
 from edgefactory.registry.gating.approval import read_approval
 from edgefactory.registry.gating.case import Case, Rival
@@ -24,7 +23,6 @@ from edgefactory.registry.gating.whole import (
     unbound_outcomes,
 )
 from edgefactory.registry.policy import Policy, Replay
-from edgefactory.registry.settings import Licence
 
 RELEASE_FILE = "release.json"
 MAX_RELEASE_BYTES = 16 * 1024 * 1024
@@ -51,7 +49,7 @@ class _Own:
     findings: tuple[Finding, ...]
     evidence: tuple[Evidence, ...] = ()
     outcomes: Outcomes | None = None
-    licences: tuple[Licence, ...] = ()
+    licences: tuple[Licensed, ...] = ()
 
 
 def gather(folder: Path, policy: Policy, home: Path, given: Given) -> tuple[Case, list[Finding]]:
@@ -83,10 +81,11 @@ def _own(folder: Path, release: Release) -> _Own:
     if broken:
         return _Own(broken)
     evidence = _evidence(folder, release)
-    card = _blob(folder, release.card).decode("utf-8", "replace")
     findings = [*unbound_figures(release, evidence)]
-    outcomes = None
+    outcomes: Outcomes | None = None
+    licences: tuple[Licensed, ...] = ()
     try:
+        licences = _licences(folder, release)
         outcomes = _outcomes(folder, release)
     except InputError as error:
         findings.append(bound(release.name, str(error)))
@@ -94,31 +93,14 @@ def _own(folder: Path, release: Release) -> _Own:
         wrong = [*unbound_outcomes(release, evidence, outcomes)]
         findings += wrong
         outcomes = None if wrong else outcomes
-    return _Own(tuple(findings), evidence, outcomes, stated_licences(card))
+    return _Own(tuple(findings), evidence, outcomes, licences)
 
 
-def stated_licences(card: str) -> tuple[Licence, ...]:
-    """What the model card states under "Licences": "- what: licence (source)" a line.
-
-    A line of another form has an unknown licence.
-    """
-    return tuple(map(_licence, _section(card, "## Licences")))
-
-
-def _licence(line: str) -> Licence:
-    found = re.fullmatch(r"- (?P<what>.+): (?P<licence>[^:(]+) \((?P<source>.+)\)", line)
-    if found is None:
-        return Licence(line, "an unknown licence", "the model card")
-    return Licence(found["what"], found["licence"], found["source"])
-
-
-def _section(card: str, heading: str) -> Iterator[str]:
-    inside = False
-    for line in card.splitlines():
-        if line.startswith("## "):
-            inside = line.strip() == heading
-        elif inside and line.strip():
-            yield line.strip()
+def _licences(folder: Path, release: Release) -> tuple[Licensed, ...]:
+    """What the bill of materials says; nothing of a release from before there was one."""
+    if isinstance(release.bom, UnsetType):
+        return ()
+    return licensed(_blob(folder, release.bom))
 
 
 def _evidence(folder: Path, release: Release) -> tuple[Evidence, ...]:

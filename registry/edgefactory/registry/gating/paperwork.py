@@ -11,15 +11,23 @@ DAY_S = 86400.0
 
 
 def judge_licences(rule: Licences, case: Case) -> Iterator[Finding]:
-    """One finding for each thing that the release states to be made of."""
+    """One finding for each data set and each weights that the bill of materials names.
+
+    Weights that it names by their digest alone, with no licence, are of those that it states; where
+    it states none, they fail.
+    """
     required = f"one of {', '.join(rule.allowed)}"
-    if not case.licences:
+    made_of = [one for one in case.licences if one.kind != "package"]
+    stated = {one.kind for one in made_of if one.licence}
+    if not stated:
         reason = "the release states no licences; name them in its settings and build it again"
         yield Finding(rule.name, case.release.name, None, required, False, reason)
-    for stated in case.licences:
-        good = allows(rule.allowed, stated.licence)
-        reason = "" if good else f"it stands under {stated.licence}"
-        yield Finding(rule.name, stated.what, None, required, good, reason)
+    for one in made_of:
+        if not one.licence and one.kind in stated:
+            continue
+        good = allows(rule.allowed, one.licence)
+        reason = "" if good else f"it stands under {one.licence or 'a licence that nobody states'}"
+        yield Finding(rule.name, one.what, None, required, good, reason)
 
 
 def allows(allowed: tuple[str, ...], expression: str) -> bool:
