@@ -142,6 +142,28 @@ def test_an_answer_that_is_lost_does_not_write_twice(
     assert len(client_of(store).search_model_versions(f"name = '{MODEL}.promotions'")) == 1
 
 
+def test_an_alias_that_another_made_meanwhile_is_left_to_the_ledger(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As SQLite refuses the second one of two who insert the same alias."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import BAD_REQUEST
+
+    put, first = MlflowClient.set_registered_model_alias, [True]
+
+    def too_late(self: MlflowClient, model: str, alias: str, version: str) -> None:
+        put(self, model, alias, version)
+        if first:
+            first.pop()
+            put(self, model, alias, "3")
+            raise MlflowException("UNIQUE constraint failed", BAD_REQUEST)
+
+    monkeypatch.setattr(MlflowClient, "set_registered_model_alias", too_late)
+    assert move_alias(store, to("0.2.0")).changed
+    assert int(client_of(store).get_registered_model(MODEL).aliases["champion"]) == 2
+
+
 def test_only_what_passed_its_gate_becomes_champion(store: str, line: Line) -> None:
     line.build("0.4.0", 4)
     register(line.release, store)

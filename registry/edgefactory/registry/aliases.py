@@ -33,6 +33,8 @@ CHAMPION = "champion"
 NOBODY = "none"
 TRIES = 12  # to write an entry, where the store is busy
 LONGEST_S = 2.0  # between two of them
+_BUSY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
+_MEANWHILE = (*_BUSY, "BAD_REQUEST")  # the last where two make the same new alias
 SHORTEST_DIGEST = 8  # characters by which a version may be named
 
 # MLflow keeps `latest`, and v1, v2, … for itself.
@@ -215,7 +217,7 @@ def _append(client: "MlflowClient", move: Move, before: int | None, wanted: Know
         try:
             made = client.create_model_version(ledger, source, tags=tags, await_creation_for=0)
         except MlflowException as error:
-            if error.error_code not in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"):
+            if error.error_code not in _BUSY:
                 raise
             # What failed may have been written all the same.
             written = [e for e in _read_ledger(client, move.model).entries if e.key == key]
@@ -223,7 +225,7 @@ def _append(client: "MlflowClient", move: Move, before: int | None, wanted: Know
                 return written[0].number
             if attempt == TRIES:
                 raise
-            time.sleep(random.uniform(0.5, 1) * min(LONGEST_S, 0.05 * 2**attempt))
+            _rest(attempt)
         else:
             return int(made.version)
     raise AssertionError("the last try returns or raises")
@@ -260,13 +262,27 @@ def _project(client: "MlflowClient", model: str) -> Ledger:
     """The ledger, after MLflow's aliases say what it says.
 
     It is read again after each change: of two who put an alias right at once, the one who does so
-    last sees what the other one saw.
+    last sees what the other one saw. The store may refuse one of them, who then looks again too.
     """
+    from mlflow.exceptions import MlflowException
+
+    failures = 0
     while True:
         ledger = _read_ledger(client, model)
         held = {a: int(v) for a, v in client.get_registered_model(model).aliases.items()}
         wrong = {a: e.after for a, e in ledger.holders.items() if held.get(a) != e.after}
         if not wrong:
             return ledger
-        for alias, number in wrong.items():
-            client.set_registered_model_alias(model, alias, str(number))
+        try:
+            for alias, number in wrong.items():
+                client.set_registered_model_alias(model, alias, str(number))
+        except MlflowException as error:
+            failures += 1
+            if error.error_code not in _MEANWHILE or failures == TRIES:
+                raise
+            _rest(failures)
+
+
+def _rest(failures: int) -> None:
+    """Before the next try."""
+    time.sleep(random.uniform(0.5, 1) * min(LONGEST_S, 0.05 * 2**failures))
