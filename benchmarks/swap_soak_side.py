@@ -2,7 +2,7 @@
 
 Threads ask a `Host` for decisions at a steady pace, first with no swaps, then while one release
 takes the other's place again and again. A request fails when it raises, or when its answer is not
-that of the release which the host names for it.
+that of the release which the host names for it. The swaps are spread over the requests.
 """
 
 import json
@@ -93,8 +93,9 @@ def main() -> None:
         memory: list[float] = []
         handles = len(list(Path("/proc/self/fd").iterdir()))
         with Asking(host, expected, pause) as busy:
-            while len(memory) < swaps or len(busy.latencies) < requests:
-                number = len(memory) + 1
+            for number in range(1, swaps + 1):
+                while len(busy.latencies) + len(busy.failures) < number * requests // swaps:
+                    time.sleep(0.001)
                 host.put(NAME, load_active(state, releases[number % 2], 1))
                 give_back_memory()
                 memory.append(_megabytes(host.get(NAME)))

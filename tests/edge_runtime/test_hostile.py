@@ -4,6 +4,8 @@ The registry is the factory's own, with its thresholds; replays, clocks set back
 `test_update`, block lists in `test_blocking`.
 """
 
+import contextlib
+import dataclasses
 import datetime as dt
 import json
 import shutil
@@ -14,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tuf.api.metadata import MetaFile, TargetFile, Targets
 from tuf.ngclient._internal import trusted_metadata_set
 
@@ -36,6 +39,7 @@ from edgefactory.registry.tree import (
     utc_now,
 )
 
+from .models import build, squares_onnx
 from .registering import Registry, built
 from .serving import Handler, Server
 
@@ -340,3 +344,46 @@ def test_a_clock_far_ahead_stops_updates_and_leaves_no_mark(
     assert highwater.load(running.trust) == before
     refresh(registry.keys, registry.published)
     assert update(running) == "current"
+
+
+def test_files_of_two_variants_that_changed_places_are_refused(
+    registry: Registry, running: State
+) -> None:
+    """Each is signed, and one of the release's; but not the one that the variant names."""
+    models = {"onnx-fp32": squares_onnx(), "onnx-other": squares_onnx(gain=1.01)}
+    release = registry.publish(build(2, models))
+    one, other = (variant.files[variant.main].sha256 for variant in release.variants)
+    blobs = registry.published / "blobs"
+    first, second = (blobs / one).read_bytes(), (blobs / other).read_bytes()
+    (blobs / one).write_bytes(second)
+    (blobs / other).write_bytes(first)
+    refused(running, "SHA-256|longer than|broke off", EdgeRuntimeError)
+
+
+def test_a_file_name_that_leads_elsewhere_leads_nowhere(
+    registry: Registry, running: State, tmp_path: Path
+) -> None:
+    """Both approvers were fooled: what is fetched lies under its digest, whatever it is called."""
+    good = build(2)
+    (variant,) = good.release.variants
+    evil = "../../../../escaped.onnx"
+    moved = replace(variant, main=evil, files={evil: variant.files[variant.main]})
+    registry.publish(dataclasses.replace(good, release=replace(good.release, variants=(moved,))))
+    before = {path for path in tmp_path.rglob("*") if not path.is_relative_to(running.folder)}
+    with contextlib.suppress(EdgeRuntimeError):
+        update(running)
+    after = {path for path in tmp_path.rglob("*") if not path.is_relative_to(running.folder)}
+    assert after == before
+    assert not list(running.folder.rglob("escaped*"))
+
+
+def test_files_that_nobody_signed_are_never_asked_for(
+    registry: Registry, server: Server, running: State
+) -> None:
+    for folder in ("metadata", "targets", "blobs"):
+        (registry.published / folder / "extra").write_bytes(b"evil")
+    registry.publish(built(2))
+    server.asked.clear()
+    assert update(running) == "activated"
+    assert not any("extra" in path for path, _ in server.asked)
+    assert not list(running.folder.rglob("extra"))
