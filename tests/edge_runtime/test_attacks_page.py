@@ -8,7 +8,11 @@ PAGE = TESTS.parent / "docs" / "attacks.md"
 
 
 def test_every_test_that_the_page_names_exists() -> None:
-    lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ") and "::" in line]
+    lines = [
+        line
+        for line in PAGE.read_text(encoding="utf-8").splitlines()
+        if line.startswith("| ") and "::" in line
+    ]
     assert len(lines) > 50
     for line in lines:
         named = re.findall(r"`([\w/]+\.py)::(test_\w+)`", line)
