@@ -4,6 +4,8 @@ fetched."""
 from pathlib import Path
 from typing import Literal
 
+from msgspec import UNSET
+
 from edge_runtime import durable, engines
 from edge_runtime.contract import Report, encode
 from edge_runtime.contract.reports import MAX_REASON
@@ -44,6 +46,7 @@ def write_report(state: State, site: Site, model: str, heard: Heard, now: float)
         health=_health(state, model) if running else "none",
         reason=slots.reason[:MAX_REASON],
         latency_ms=running.ms if running else None,
+        provider=(running.provider if running else None) or UNSET,
     )
     sealed = encode(seal(report, load_device_key(state)))
     durable.make_folder(state.outbox)

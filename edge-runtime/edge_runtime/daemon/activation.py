@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from edge_runtime.contract import Provider
 from edge_runtime.daemon.gauge import Reading
 from edge_runtime.daemon.settings import CrashSettings, DwellSettings
 from edge_runtime.daemon.shadow import Verdict
@@ -15,15 +16,16 @@ LEAST_BUDGET_MS = 5.0  # below it a ratio of latencies is the box's noise
 
 @dataclass(frozen=True)
 class Key:
-    """What is loaded: a release (SHA-256) and the variant of it that was chosen."""
+    """What is loaded: a release (SHA-256), the variant chosen of it, and who runs that."""
 
     release: str
     variant: str
+    provider: Provider | None = None
 
 
 def key_of(slot: Slot) -> Key:
     """The key of what is in `slot`."""
-    return Key(slot.release.sha256, slot.variant)
+    return Key(slot.release.sha256, slot.variant, slot.provider)
 
 
 def next_load(slots: ModelSlots, here: frozenset[Key], vain: frozenset[Key]) -> Slot | None:

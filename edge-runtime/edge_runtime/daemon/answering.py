@@ -70,11 +70,11 @@ def _updates(slots: ModelSlots) -> Iterator[Row]:
     phase = "on probation" if slots.dwelling else slots.phase
     yield Row("phase", phase, "bad" if slots.phase == "failed" else "good")
     if slots.trial is not None:
-        yield Row("on trial", f"{slots.trial.version} ({slots.trial.variant})")
+        yield Row("on trial", f"{slots.trial.version} ({slots.trial.chosen})")
     if slots.proof:
         yield Row("believed because", slots.proof[:MOST_TEXT])
     if slots.previous is not None:
-        yield Row("before it", f"{slots.previous.version} ({slots.previous.variant})")
+        yield Row("before it", f"{slots.previous.version} ({slots.previous.chosen})")
     if slots.reason:
         yield Row("why nothing newer", slots.reason[:MOST_TEXT], "bad")
     for sha256, barred in slots.barred.items():

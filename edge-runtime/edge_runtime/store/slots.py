@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from edge_runtime.contract import FileRef, Offer
+from edge_runtime.contract import FileRef, Offer, Provider
 
 MOST_BARRED = 16  # releases that are remembered as not to be tried again
 MOST_STARTS = 16  # times of loads of one release
@@ -19,7 +19,8 @@ class Slot(Struct, frozen=True, forbid_unknown_fields=True):
     """A release that passed this box's self-test, and the variant that was chosen here.
 
     `release` refers to the bytes of its release.json. `since` is seconds since 1970, `ms` what a
-    picture took here at the self-test (None in journals of before it was kept).
+    picture took here at the self-test (None in journals of before it was kept). `provider` of ONNX
+    Runtime runs it, None: the engine itself.
     """
 
     release: FileRef
@@ -29,6 +30,12 @@ class Slot(Struct, frozen=True, forbid_unknown_fields=True):
     engine: str
     since: float
     ms: float | None = None
+    provider: Provider | None = None
+
+    @property
+    def chosen(self) -> str:
+        """What was chosen here, as people call it."""
+        return self.variant + (f" by {self.provider}" if self.provider is not None else "")
 
 
 class Barred(Struct, frozen=True, forbid_unknown_fields=True):
