@@ -63,7 +63,8 @@ class ModelSlots(Struct, frozen=True, forbid_unknown_fields=True):
 
     `refused` maps variants of the release tried last to why this box will not run them, `left`
     releases that ran here, or could have again, to why they may not any more, `barred` those that
-    failed here.
+    failed here. `down` is why the daemon could not load what is active, which has nothing to go
+    back to; empty while it runs, or nobody has tried.
     """
 
     active: Slot | None = None
@@ -78,6 +79,7 @@ class ModelSlots(Struct, frozen=True, forbid_unknown_fields=True):
     barred: dict[str, Barred] = {}
     starts: dict[str, tuple[float, ...]] = {}
     heard: Heard = Heard()
+    down: str = ""
 
 
 class Journal(Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,6 +110,7 @@ def flip(slots: ModelSlots, new: Slot, refused: dict[str, str]) -> ModelSlots:
         dwelling=False,
         proof="",
         starts={},
+        down="",
     )
 
 
@@ -181,7 +184,14 @@ def go_back(slots: ModelSlots, reason: str) -> ModelSlots:
         reason=reason,
         dwelling=False,
         proof="",
+        down="",
     )
+
+
+def go_down(slots: ModelSlots, reason: str) -> ModelSlots:
+    """The slots after what is active could not be loaded, with nothing to go back to: it stays
+    active, for it may load again. An empty `reason` says that it has."""
+    return msgspec.structs.replace(slots, down=reason)
 
 
 def drop_trial(slots: ModelSlots) -> ModelSlots:
@@ -233,7 +243,7 @@ def leave(slots: ModelSlots, against: Callable[[Slot], str]) -> ModelSlots:
     reason = f"{slot.version} was left, {left[slot.release.sha256]}"
     phase: Phase = "failed" if active is None else "active"
     return msgspec.structs.replace(
-        found, phase=phase, reason=reason, refused={}, dwelling=False, proof=""
+        found, phase=phase, reason=reason, refused={}, dwelling=False, proof="", down=""
     )
 
 
