@@ -34,7 +34,7 @@ NEEDS = {
     "litserve": ("litserve",),
     "mlserver": ("mlserver",),
 }
-MODEL_NEEDS = ("numpy", "onnxruntime", "pillow", "simplejpeg")
+MODEL_NEEDS = ("numpy", "onnxruntime<1.29", "pillow", "simplejpeg")  # the engine is one for all
 CLIENTS = 8
 CALLS = 20  # one after another in a round
 

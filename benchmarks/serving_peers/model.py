@@ -1,5 +1,9 @@
 """The same work for every peer: decode, resize as the release says, run, name the class."""
 
+import os
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # as `edge_runtime` does for itself
+
 import numpy as np
 import onnxruntime
 import simplejpeg

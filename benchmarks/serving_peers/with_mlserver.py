@@ -7,6 +7,7 @@ from fastapi import Request
 from mlserver import MLModel, MLServer, ModelSettings, Settings
 from mlserver.handlers import custom_handler
 
+from serving_client import free_port
 from serving_peers.model import Model
 
 
@@ -27,12 +28,11 @@ class Classifier(MLModel):  # type: ignore[misc]  # not installed where types ar
 
 async def main() -> None:
     """Serve."""
-    port = int(sys.argv[2])
     settings = Settings(
         host="127.0.0.1",
-        http_port=port,
-        grpc_port=port + 1,
-        metrics_port=port + 2,
+        http_port=int(sys.argv[2]),
+        grpc_port=free_port(),
+        metrics_port=free_port(),
         parallel_workers=0,
         debug=False,
     )

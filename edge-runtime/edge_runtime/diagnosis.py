@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from edge_runtime import durable, engines
+from edge_runtime.engines.providers import providers_here
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.hardware import hardware_classes
 from edge_runtime.state import State
@@ -36,6 +37,8 @@ def _engines() -> Iterator[Check]:
             yield Check(f"engine {name}", "ok", engines.engine_version(name))
         else:
             yield Check(f"engine {name}", "missing", reason)
+    if providers := providers_here():
+        yield Check("providers of onnxruntime", "ok", ", ".join(sorted(providers)))
     if all(engines.unavailable(name) for name in engines.ENGINES):
         yield Check("engines", "broken", "no engine works here: pip install onnxruntime")
 

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from edge_runtime.contract import Engine, Outputs
+from edge_runtime.contract import Engine, Outputs, Provider
 from edge_runtime.engines import Session, UInt8
 from edge_runtime.errors import EdgeRuntimeError, MissingError
 from edge_runtime.proof import open_variant, self_test_release
 from edge_runtime.running import Active
 from edge_runtime.state import State
 
-IN_A_WORKER: Final[frozenset[Engine]] = frozenset({"openvino"})
-"""Engines that have crashed where models are replaced in place; see `engines.isolated`."""
+IN_A_WORKER: Final[frozenset[Engine | Provider]] = frozenset({"openvino"})
+"""Who has crashed where models are replaced in place, as engine or as provider; see
+`engines.isolated`."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def load_active(state: State, active: Active, threads: int) -> Loaded:
     """
     variant, contents = active.variant, state.contents
     session: Session
-    if variant.engine in IN_A_WORKER:
+    provider = active.slot.provider
+    if (provider or variant.engine) in IN_A_WORKER:
         from edge_runtime.engines.isolated import IsolatedSession, Source
 
         session = IsolatedSession(
@@ -108,10 +110,11 @@ def load_active(state: State, active: Active, threads: int) -> Loaded:
                 lambda: {name: contents.read(ref) for name, ref in variant.files.items()},
                 threads,
                 contents.built / variant.engine,
+                provider=provider,
             )
         )
     else:
-        session = open_variant(variant, contents, threads)
+        session = open_variant(variant, contents, threads, provider)
     self_test_release(active.release, variant, session, contents)
     give_back_memory()
     return Loaded(active, session)

@@ -173,8 +173,16 @@ def _proven(folder: Path, release: Release, threads: int) -> Loaded:
     if not proven:
         reasons = "; ".join(f"{name}: {why}" for name, why in {**refused, **failing}.items())
         raise RefusedError(f"no variant of {release.name} may run on this box: {reasons}")
-    best = proven[0].variant
+    best, chosen = proven[0].candidate.variant, proven[0].candidate
     data = durable.read(folder / "release.json", 1 << 26, "a release")
     ref = FileRef(digest(data), len(data))
-    slot = Slot(ref, release.version, release.sequence, best.name, best.engine, time.time())
+    slot = Slot(
+        ref,
+        release.version,
+        release.sequence,
+        best.name,
+        best.engine,
+        time.time(),
+        provider=chosen.provider,
+    )
     return Loaded(Active("", slot, release, best), proven[0].session)

@@ -11,6 +11,8 @@ PACKAGES = (
     "edgefactory-runtime",
     "numpy",
     "onnxruntime",
+    "onnxruntime-gpu",
+    "onnxruntime-openvino",
     "openvino",
     "tensorrt",
     "tensorrt-rtx",

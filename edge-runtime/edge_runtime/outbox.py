@@ -4,6 +4,8 @@ fetched."""
 from pathlib import Path
 from typing import Literal
 
+from msgspec import UNSET
+
 from edge_runtime import durable, engines
 from edge_runtime.contract import Report, encode
 from edge_runtime.contract.reports import MAX_REASON
@@ -41,9 +43,10 @@ def write_report(state: State, site: Site, model: str, heard: Heard, now: float)
         previous=previous.release.sha256 if previous else None,
         metadata={role: mark.version for role, mark in highwater.load(state.trust).roles.items()},
         phase=slots.phase,
-        health=_health(state, model) if running else "none",
-        reason=slots.reason[:MAX_REASON],
+        health="none" if running is None else "failing" if slots.down else _health(state, model),
+        reason=(slots.down or slots.reason)[:MAX_REASON],
         latency_ms=running.ms if running else None,
+        provider=(running.provider if running else None) or UNSET,
     )
     sealed = encode(seal(report, load_device_key(state)))
     durable.make_folder(state.outbox)

@@ -18,6 +18,7 @@ from edge_runtime.contract import (
     RECIPE_FILE,
     Engine,
     GoldenResult,
+    Provider,
     Release,
     Tolerance,
     Variant,
@@ -25,6 +26,7 @@ from edge_runtime.contract import (
     disagreement,
 )
 from edge_runtime.engines import Session, UInt8, cuda
+from edge_runtime.engines.providers import PACKAGES, providers_here, ways
 from edge_runtime.errors import EdgeRuntimeError, InputError, MissingError, RefusedError
 from edge_runtime.pictures import decode_png
 from edge_runtime.store import Contents
@@ -38,27 +40,51 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Proven:
-    """A variant that this box has loaded and found to decide as it should."""
+class Candidate:
+    """A variant, and the provider of ONNX Runtime by which it is run (None: the engine itself)."""
 
     variant: Variant
+    provider: Provider | None = None
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        by = f" by {self.provider}" if self.provider is not None else ""
+        return self.variant.name + by
+
+
+@dataclass(frozen=True)
+class Proven:
+    """What this box has loaded and found to decide as it should."""
+
+    candidate: Candidate
     session: Session
     milliseconds: float
 
 
 def candidates(
     release: Release, hardware: Sequence[str], engine: Engine | None = None
-) -> tuple[list[Variant], dict[str, str]]:
-    """The variants that could run on `hardware` with the engines here, and why others cannot."""
-    usable: list[Variant] = []
+) -> tuple[list[Candidate], dict[str, str]]:
+    """What could run on `hardware` with the engines here, and why other variants cannot."""
+    usable: list[Candidate] = []
     refused: dict[str, str] = {}
     for variant in release.variants:
         reason = _unfit(variant, hardware, engine)
-        if reason is None:
-            usable.append(variant)
-        else:
+        if reason is not None:
             refused[variant.name] = reason
+            continue
+        found = ways(variant, hardware, _providers(variant))
+        usable += [Candidate(variant, provider) for provider in found]
+        if not found:
+            refused[variant.name] = (
+                f"made for {', '.join(variant.hardware)}, for which ONNX Runtime has no provider "
+                f"here: pip install {PACKAGES['cuda']} in its place"
+            )
     return usable, refused
+
+
+def _providers(variant: Variant) -> frozenset[Provider]:
+    return providers_here() if variant.engine == "onnxruntime" else frozenset()
 
 
 def _unfit(variant: Variant, hardware: Sequence[str], engine: Engine | None) -> str | None:
@@ -75,8 +101,11 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-def open_variant(variant: Variant, contents: Contents, threads: int) -> Session:
-    """Load `variant` from the very bytes whose digests were just verified.
+def open_variant(
+    variant: Variant, contents: Contents, threads: int, provider: Provider | None = None
+) -> Session:
+    """Load `variant` from the very bytes whose digests were just verified; `provider` as in
+    `Candidate`.
 
     A variant that comes as a recipe is built here first, once. Raises MissingError, StorageError
     (damaged on disk) or RefusedError (does not build or load, or not in this box's memory).
@@ -89,7 +118,7 @@ def open_variant(variant: Variant, contents: Contents, threads: int) -> Session:
 
             files = {ENGINE_FILE: _built(variant, files, contents)}
             variant = msgspec.structs.replace(variant, main=ENGINE_FILE)
-        return engines.load(variant, files, threads)
+        return engines.load(variant, files, threads, provider)
 
 
 @contextlib.contextmanager
@@ -188,22 +217,23 @@ def measure(session: Session, picture: UInt8) -> float:
 
 
 def prove(
-    release: Release, usable: Sequence[Variant], contents: Contents, threads: int
+    release: Release, usable: Sequence[Candidate], contents: Contents, threads: int
 ) -> tuple[list[Proven], Mapping[str, str]]:
-    """Load, self-test and time the `usable` variants, fastest first; and why others failed."""
+    """Load, self-test and time what is `usable`, fastest first; and why others failed."""
     pictures = golden_pictures(release, contents)
     proven: list[Proven] = []
     refused: dict[str, str] = {}
-    for variant in usable:
+    for candidate in usable:
+        variant = candidate.variant
         try:
-            session = open_variant(variant, contents, threads)
+            session = open_variant(variant, contents, threads, candidate.provider)
             _attested_test(release, variant, session, pictures, contents)
         except RefusedError as error:
-            log.warning("variant %s refused: %s", variant.name, error)
-            refused[variant.name] = str(error)
+            log.warning("variant %s refused: %s", candidate.name, error)
+            refused[candidate.name] = str(error)
             continue
-        proven.append(Proven(variant, session, measure(session, pictures[0])))
-        log.info("variant %s passed: %.2f ms", variant.name, proven[-1].milliseconds)
+        proven.append(Proven(candidate, session, measure(session, pictures[0])))
+        log.info("variant %s passed: %.2f ms", candidate.name, proven[-1].milliseconds)
     return sorted(proven, key=lambda p: p.milliseconds), refused
 
 

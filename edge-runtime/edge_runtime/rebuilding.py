@@ -96,11 +96,11 @@ def _slot(state: State, sha256: str, marks: Marks, now: float, threads: int) -> 
     if against:
         raise TrustError(f"it may not run: {against}")
     usable, _ = proof.candidates(release, hardware_classes())
-    here = [v for v in usable if all(contents.holds(part) for part in v.files.values())]
+    here = [c for c in usable if all(map(contents.holds, c.variant.files.values()))]
     proven, refused = proof.prove(release, here, contents, threads)
     if not proven:
         raise MissingError(f"no variant of it is whole and passes: {dict(refused)}")
-    best = proven[0]
+    best = proven[0].candidate
     return Slot(
         ref,
         release.version,
@@ -108,5 +108,6 @@ def _slot(state: State, sha256: str, marks: Marks, now: float, threads: int) -> 
         best.variant.name,
         best.variant.engine,
         since=round(now, 3),
-        ms=round(best.milliseconds, 4),
+        ms=round(proven[0].milliseconds, 4),
+        provider=best.provider,
     )

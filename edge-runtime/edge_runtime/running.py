@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import UNSET
 
 from edge_runtime.contract import Release, RunReport, Variant, decode
 from edge_runtime.engines import Session, engine_version
@@ -73,7 +74,7 @@ def of_slot(state: State, slot: Slot) -> Active:
 
 def open_active(state: State, active: Active, threads: int) -> Session:
     """Load what is active and self-test it again before it runs. Raises RefusedError."""
-    session = open_variant(active.variant, state.contents, threads)
+    session = open_variant(active.variant, state.contents, threads, active.slot.provider)
     self_test_release(active.release, active.variant, session, state.contents)
     return session
 
@@ -96,6 +97,7 @@ def run_report(
         variant=active.slot.variant,
         engine=active.slot.engine,
         engine_version=engine_version(active.variant.engine),
+        provider=active.slot.provider or UNSET,
         self_test="passed",
         stream=stream,
         frames=len(timing.infer),

@@ -19,6 +19,7 @@ from edge_runtime.asking import Asking
 from edge_runtime.contract import (
     Engine,
     FileRef,
+    Provider,
     Release,
     Variant,
     decode,
@@ -64,7 +65,7 @@ Outcome = Literal["activated", "trial", "current", "barred", "not-in-rollout", "
 
 class Update(Struct, frozen=True):
     """What one update came to; `reason` says why a release is barred. `measured_ms` is this box's
-    own timing of each tested variant."""
+    own timing of what was tested, `provider` what runs the variant inside ONNX Runtime."""
 
     model: str
     outcome: Outcome
@@ -77,6 +78,7 @@ class Update(Struct, frozen=True):
     measured_ms: dict[str, float] = {}
     refused: dict[str, str] = {}
     reason: str = ""
+    provider: Provider | None = None
 
 
 @dataclass(frozen=True)
@@ -272,7 +274,7 @@ class _Updating:
             return False
         variant = release.variant(active.variant)
         needed = [*variant.files.values(), *(case.picture for case in release.golden.cases)]
-        return engines.unavailable(variant.engine) is None and all(
+        return engines.unavailable(variant.engine, active.provider) is None and all(
             self._contents.holds(ref) for ref in needed
         )
 
@@ -281,7 +283,7 @@ class _Updating:
         if not usable:
             raise _NoneLeftError(_none_left(release, unfit), unfit, tried=False)
         self._progress(1, 4, f"fetching {release.name} {release.version}")
-        self._fetch(release, ref, usable)
+        self._fetch(release, ref, [candidate.variant for candidate in usable])
         self._progress(2, 4, "self-test on this box")
         if self._wish.trial:
             slots = self._count_try(slots, release, ref)
@@ -289,16 +291,17 @@ class _Updating:
         refused = {**unfit, **failing}
         if not proven:
             raise _NoneLeftError(_none_left(release, failing), refused, tried=True)
-        best = proven[0].variant
+        best = proven[0].candidate
         slot = msgspec.structs.replace(
             _tried(release, ref),
-            variant=best.name,
-            engine=best.engine,
+            variant=best.variant.name,
+            engine=best.variant.engine,
+            provider=best.provider,
             since=round(self._now(), 3),
             ms=round(proven[0].milliseconds, 4),
         )
         self._contents.settle()
-        measured = {p.variant.name: round(p.milliseconds, 4) for p in proven}
+        measured = {p.candidate.name: round(p.milliseconds, 4) for p in proven}
         slots = unbar(slots, ref.sha256)
         if self._wish.trial:
             self._keep(try_out(slots, slot, refused))
@@ -357,6 +360,7 @@ class _Updating:
             sequence=slot.sequence,
             variant=slot.variant,
             engine=slot.engine,
+            provider=slot.provider,
             measured_ms=measured,
             refused=refused,
             reason=reason,

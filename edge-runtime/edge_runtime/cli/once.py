@@ -60,9 +60,10 @@ def say(update: "Update", console: Console) -> None:
             f"(--retry does): {update.reason}"
         ]
     else:
+        by = f" by its {update.provider} provider" if update.provider is not None else ""
         lines = [
             f"{update.model} {update.version}: {update.outcome}, {update.variant} on "
-            f"{update.engine}, release {update.release[:12]}"
+            f"{update.engine}{by}, release {update.release[:12]}"
         ]
     lines += [f"  {name}: passed, {ms:.2f} ms" for name, ms in update.measured_ms.items()]
     lines += [f"  {name}: not used: {reason}" for name, reason in update.refused.items()]

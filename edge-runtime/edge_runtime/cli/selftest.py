@@ -39,9 +39,9 @@ def run(options: argparse.Namespace, console: Console) -> None:
             lines.append(f"{name}: {error}")
             continue
         for found in subjects:
-            console.progress(len(tests), 0, f"self-test of {name} ({found.variant.name})")
-            told = _told(found)
-            text = f"{name} {found.release.version} ({found.variant.name})"
+            console.progress(len(tests), 0, f"self-test of {name} ({found.slot.chosen})")
+            told = _told(found, runs=found is subjects[0])
+            text = f"{name} {found.release.version} ({found.slot.chosen})"
             try:
                 open_active(state, found, options.threads)
             except EdgeRuntimeError as error:
@@ -80,27 +80,36 @@ def _variants(state: "State", found: "Active", everything: bool) -> "list[Active
     """What runs, and with `everything` the other variants for this box whose files are here."""
     from dataclasses import replace
 
+    import msgspec
+
     from edge_runtime.hardware import hardware_classes
     from edge_runtime.proof import candidates
 
     if not everything:
         return [found]
     usable, _ = candidates(found.release, hardware_classes())
-    others = [
-        replace(found, variant=variant)
-        for variant in usable
-        if variant != found.variant and all(map(state.contents.holds, variant.files.values()))
-    ]
+    others = []
+    for other in usable:
+        variant, slot = other.variant, found.slot
+        if (variant.name, other.provider) == (slot.variant, slot.provider):
+            continue
+        if all(map(state.contents.holds, variant.files.values())):
+            as_if = msgspec.structs.replace(
+                slot, variant=variant.name, engine=variant.engine, provider=other.provider
+            )
+            others.append(replace(found, slot=as_if, variant=variant))
     return [found, *others]
 
 
-def _told(found: "Active") -> dict[str, Any]:
+def _told(found: "Active", runs: bool) -> dict[str, Any]:
+    by = {} if found.slot.provider is None else {"provider": found.slot.provider}
     return {
         "model": found.release.name,
         "release": found.slot.release.sha256,
         "version": found.release.version,
         "variant": found.variant.name,
         "engine": found.variant.engine,
-        "active": found.variant.name == found.slot.variant,
+        **by,
+        "active": runs,
         "cases": len(found.release.golden.cases),
     }

@@ -37,9 +37,11 @@ def run(options: argparse.Namespace, console: Console) -> None:
         for place, slot in places:
             text = "none"
             if slot is not None:
-                text = f"{slot.version} ({slot.variant}) since {_moment(slot.since)}"
+                text = f"{slot.version} ({slot.chosen}) since {_moment(slot.since)}"
             on_probation = ", on probation" if place == "active" and slots.dwelling else ""
             lines.append(f"{name}: {place} {text}{on_probation}")
+        if slots.down:
+            lines.append(f"{name}: what is active does not run: {slots.down}")
         if slots.proof:
             lines.append(f"{name}: let in by {slots.proof}")
         if slots.reason:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from edge_runtime.contract.release import Count, Sha256
+from edge_runtime.contract.release import Count, Provider, Sha256
 from edge_runtime.contract.watch import Watch
 
 
@@ -37,7 +37,8 @@ class RunReport(Struct, frozen=True, forbid_unknown_fields=True):
 
     `infer_ms` is the engine call, `frame_ms` a picture's whole way without decoding. `over_time`
     holds (stream seconds, crossings so far in both directions), about once a second. `watch` is
-    what the camera and the model's figures looked like; runs of before have none.
+    what the camera and the model's figures looked like, `provider` what ran the variant inside ONNX
+    Runtime; runs of before, and of the engine itself, have none.
     """
 
     schema: Literal["run/1"]
@@ -58,6 +59,7 @@ class RunReport(Struct, frozen=True, forbid_unknown_fields=True):
     counts: dict[str, int]
     over_time: tuple[tuple[float, int], ...]
     watch: Watch | UnsetType = UNSET
+    provider: Provider | UnsetType = UNSET
 
 
 SiteId = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]

@@ -13,6 +13,7 @@ Name = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9._-]{0,63}$")]
 Version = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")]
 Task = Literal["detection", "classification", "embedding"]
 Engine = Literal["onnxruntime", "openvino", "tensorrt", "tensorrt-rtx"]
+Provider = Literal["openvino", "cuda"]
 Precision = Literal["f32", "bf16", "f16", "int8"]
 Count = Annotated[int, Meta(ge=0)]
 Pixels = Annotated[int, Meta(ge=1, le=16384)]
@@ -67,8 +68,10 @@ class Variant(Struct, frozen=True, forbid_unknown_fields=True):
 
     `files` maps the names that the engine expects (as `model.onnx`, or `model.xml` and
     `model.bin`) to their content; `main` is the one that the engine opens. `hardware` is
-    "cpu" or a GPU compute capability as "sm86". For the engine "tensorrt" `files` are the portable
-    ONNX model and a `TensorrtBuild` recipe, by which the device makes its own engine.
+    "cpu" or a GPU compute capability as "sm86"; for the engine "onnxruntime" a card means its CUDA
+    provider, "cpu" its own kernels or its OpenVINO provider, whichever is faster on the box. For
+    the engine "tensorrt" `files` are the portable ONNX model and a `TensorrtBuild` recipe, by which
+    the device makes its own engine.
     """
 
     name: Name

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from edge_runtime.contract.events import SiteId
-from edge_runtime.contract.release import Count, Name, Sha256
+from edge_runtime.contract.release import Count, Name, Provider, Sha256
 
 MAX_REASON = 500  # characters
 DeviceKey = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
@@ -27,7 +27,8 @@ class Report(Struct, frozen=True, forbid_unknown_fields=True):
 
     `counter` rises with every report of the site, so that an old one is recognised. `edition` and
     `offered` are of the rollout that the site saw last in this update: 0 and None when it got none.
-    `latency_ms` is the site's own timing of what is active, from its self-test.
+    `latency_ms` is the site's own timing of what is active, from its self-test. `provider` of ONNX
+    Runtime runs it; UNSET where none does, so that reports of such boxes keep their bytes.
     """
 
     schema: Literal["report/1"]
@@ -45,6 +46,7 @@ class Report(Struct, frozen=True, forbid_unknown_fields=True):
     health: Literal["ok", "failing", "none"]
     reason: Annotated[str, Meta(max_length=MAX_REASON)] = ""
     latency_ms: float | None = None
+    provider: Provider | UnsetType = UNSET
 
 
 class ReportSignature(Struct, frozen=True, forbid_unknown_fields=True):

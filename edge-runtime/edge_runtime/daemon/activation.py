@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from edge_runtime.contract import Provider
 from edge_runtime.daemon.gauge import Reading
 from edge_runtime.daemon.settings import CrashSettings, DwellSettings
 from edge_runtime.daemon.shadow import Verdict
 from edge_runtime.errors import EdgeRuntimeError, MissingError, RefusedError
 from edge_runtime.store import Barred, ModelSlots, Slot
-from edge_runtime.store.slots import bar, drop_trial, go_back
+from edge_runtime.store.slots import bar, drop_trial, go_back, go_down
 
 LEAST_ERRORS = 3  # one bad picture is not a bad model
 LEAST_BUDGET_MS = 5.0  # below it a ratio of latencies is the box's noise
@@ -15,15 +16,16 @@ LEAST_BUDGET_MS = 5.0  # below it a ratio of latencies is the box's noise
 
 @dataclass(frozen=True)
 class Key:
-    """What is loaded: a release (SHA-256) and the variant of it that was chosen."""
+    """What is loaded: a release (SHA-256), the variant chosen of it, and who runs that."""
 
     release: str
     variant: str
+    provider: Provider | None = None
 
 
 def key_of(slot: Slot) -> Key:
     """The key of what is in `slot`."""
-    return Key(slot.release.sha256, slot.variant)
+    return Key(slot.release.sha256, slot.variant, slot.provider)
 
 
 def next_load(slots: ModelSlots, here: frozenset[Key], vain: frozenset[Key]) -> Slot | None:
@@ -50,15 +52,21 @@ def looping(slots: ModelSlots, slot: Slot, now: float, limits: CrashSettings) ->
     )
 
 
+def all_there_is(slots: ModelSlots, slot: Slot) -> bool:
+    """Whether the release of `slot` was found good once and this box has no other."""
+    active = slots.active is not None and slots.active.release == slot.release
+    return active and slots.previous is None and not slots.dwelling
+
+
 def give_up(slots: ModelSlots, slot: Slot, reason: str, engines: str) -> ModelSlots:
     """The slots after `slot` failed for `reason` with these `engines`; it is not tried again.
 
-    What was found good once and has nothing to go back to stays: it is all that this box has.
+    What was found good once and has nothing to go back to stays, and is said to be down.
     """
+    if all_there_is(slots, slot):
+        return go_down(slots, reason) if slots.active == slot else slots
     release = slot.release.sha256
     active = slots.active is not None and slots.active.release.sha256 == release
-    if active and slots.previous is None and not slots.dwelling:
-        return slots
     barred = bar(slots, release, Barred(reason, engines))
     return go_back(barred, reason) if active else barred
 
@@ -73,7 +81,9 @@ def after_failed_load(
         return give_up(slots, slot, reason, engines)
     if slots.trial == slot:
         return drop_trial(slots)
-    return go_back(slots, reason) if slots.active == slot and slots.previous else slots
+    if slots.active != slot:
+        return slots
+    return go_back(slots, reason) if slots.previous is not None else go_down(slots, reason)
 
 
 def judge_dwell(

@@ -43,19 +43,26 @@ def serving_settings(settings: ServeSettings, state: State) -> ServingSettings:
 
 @contextmanager
 def answering(
-    host: Host, state: State, settings: ServeSettings, watch: Callable[[], Watch]
+    host: Host,
+    state: State,
+    settings: ServingSettings,
+    watch: Callable[[], Watch],
+    drain_s: float,
 ) -> Iterator[Server]:
-    """Serve what `host` has loaded until the context is left, which drains. Raises InputError."""
+    """Serve what `host` has loaded until the context is left, which drains for `drain_s` seconds.
+
+    Raises InputError when it cannot listen.
+    """
 
     def panels() -> tuple[Panel, ...]:
         return (*update_panels(load_journal(state.journal)), watch_panel(watch()))
 
-    server = Server(host, serving_settings(settings, state), panels)
+    server = Server(host, settings, panels)
     server.start()
     try:
         yield server
     finally:
-        server.stop(settings.drain_s)
+        server.stop(drain_s)
 
 
 def update_panels(journal: Journal) -> tuple[Panel, ...]:
@@ -68,13 +75,15 @@ def update_panels(journal: Journal) -> tuple[Panel, ...]:
 
 def _updates(slots: ModelSlots) -> Iterator[Row]:
     phase = "on probation" if slots.dwelling else slots.phase
-    yield Row("phase", phase, "bad" if slots.phase == "failed" else "good")
+    if slots.down:
+        yield Row("does not run", slots.down[:MOST_TEXT], "bad")
+    yield Row("phase", phase, "bad" if slots.phase == "failed" or slots.down else "good")
     if slots.trial is not None:
-        yield Row("on trial", f"{slots.trial.version} ({slots.trial.variant})")
+        yield Row("on trial", f"{slots.trial.version} ({slots.trial.chosen})")
     if slots.proof:
         yield Row("believed because", slots.proof[:MOST_TEXT])
     if slots.previous is not None:
-        yield Row("before it", f"{slots.previous.version} ({slots.previous.variant})")
+        yield Row("before it", f"{slots.previous.version} ({slots.previous.chosen})")
     if slots.reason:
         yield Row("why nothing newer", slots.reason[:MOST_TEXT], "bad")
     for sha256, barred in slots.barred.items():

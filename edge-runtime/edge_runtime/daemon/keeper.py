@@ -13,6 +13,7 @@ from edge_runtime import engines
 from edge_runtime.daemon.activation import (
     Key,
     after_failed_load,
+    all_there_is,
     give_up,
     judge_dwell,
     key_of,
@@ -29,7 +30,7 @@ from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.hosting import Host, Loaded, give_back_memory
 from edge_runtime.state import State
 from edge_runtime.store import ModelSlots, Slot
-from edge_runtime.store.slots import begin, commit, forget_starts, note_start
+from edge_runtime.store.slots import begin, commit, forget_starts, go_down, note_start
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ class Keeper:
         if slot is None:
             return
         crash = looping(slots, slot, time.time(), self._around.settings.crash)
-        if crash and give_up(slots, slot, crash, "") != slots:
+        if crash and not all_there_is(slots, slot):
             self._give_up(slot, crash)
             return
         release = slot.release.sha256
@@ -135,6 +136,8 @@ class Keeper:
         if slots.active == slot:
             self._serve(found)
             self._say(logging.INFO, "serving", slot, "loaded and self-tested")
+            if slots.down:
+                self._change(partial(go_down, reason=""))
             if slots.dwelling:
                 self._since = time.monotonic()
             else:

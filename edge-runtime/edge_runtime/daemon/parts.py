@@ -10,10 +10,14 @@ from edge_runtime.state import State
 
 
 def parts(state: State, settings: Settings, watch: Callable[[], Watch]) -> Sequence[Part]:
-    """The parts that `settings` ask for; `watch` gives what was watched so far."""
-    from edge_runtime.daemon.answering import answering
+    """The parts that `settings` ask for; `watch` gives what was watched so far.
 
-    found: list[Part] = [partial(answering, state=state, settings=settings.serve, watch=watch)]
+    Raises InputError or MissingError for wrong ones: before a model is loaded.
+    """
+    from edge_runtime.daemon.answering import answering, serving_settings
+
+    serve = partial(answering, state=state, watch=watch, drain_s=settings.serve.drain_s)
+    found: list[Part] = [partial(serve, settings=serving_settings(settings.serve, state))]
     if settings.telemetry is not None:
         from edge_runtime.daemon.telling import telling
 

@@ -25,7 +25,7 @@ from typing import Final
 import numpy as np
 
 import edge_runtime
-from edge_runtime.contract import Engine, Outputs, Variant
+from edge_runtime.contract import Engine, Outputs, Provider, Variant
 from edge_runtime.engines.loading import InputTensor, UInt8
 from edge_runtime.engines.wire import (
     Answer,
@@ -55,7 +55,7 @@ class Source:
     """What a worker loads, and again after it died: `read` returns the verified files.
 
     `kept` is the folder of compiled models (None: none), `load_s` how long loading may take,
-    `run_s` how long one run may.
+    `run_s` how long one run may. `provider` runs it inside ONNX Runtime.
     """
 
     variant: Variant
@@ -64,6 +64,7 @@ class Source:
     kept: Path | None = None
     load_s: float = 120.0
     run_s: float = 30.0
+    provider: Provider | None = None
 
 
 class IsolatedSession:
@@ -198,6 +199,7 @@ def _job(source: Source, content: Region) -> Open:
         files={name: len(data) for name, data in files.items()},
         threads=source.threads,
         kept=str(source.kept or ""),
+        provider=source.provider,
     )
 
 

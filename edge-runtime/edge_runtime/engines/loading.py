@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime import __version__
-from edge_runtime.contract import Engine, Outputs, Precision, Variant
+from edge_runtime.contract import Engine, Outputs, Precision, Provider, Variant
+from edge_runtime.engines.providers import PACKAGES, providers_here
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -43,11 +44,12 @@ class Loader(Protocol):
 
 @dataclass(frozen=True)
 class EngineEntry:
-    """An engine: its loader, the package it needs, and how that is installed."""
+    """An engine: its loader, the package it needs, the distributions that bring it, and how the
+    first of them is installed."""
 
     loader: Callable[[], Loader]
     package: str
-    distribution: str
+    distributions: tuple[str, ...]
     hint: str
 
 
@@ -77,28 +79,31 @@ def _tensorrt_rtx() -> Loader:
 
 ENGINES: dict[Engine, EngineEntry] = {
     "onnxruntime": EngineEntry(
-        _onnxruntime, "onnxruntime", "onnxruntime", "pip install onnxruntime"
+        _onnxruntime,
+        "onnxruntime",
+        ("onnxruntime", *PACKAGES.values()),
+        "pip install onnxruntime",
     ),
     "openvino": EngineEntry(
-        _openvino, "openvino", "openvino", "pip install 'edgefactory-runtime[openvino]'"
+        _openvino, "openvino", ("openvino",), "pip install 'edgefactory-runtime[openvino]'"
     ),
     "tensorrt": EngineEntry(
         _tensorrt,
         "tensorrt",
-        "tensorrt",
+        ("tensorrt",),
         "it comes with JetPack on a Jetson; elsewhere pip install tensorrt",
     ),
     "tensorrt-rtx": EngineEntry(
         _tensorrt_rtx,
         "tensorrt_rtx",
-        "tensorrt-rtx",
+        ("tensorrt-rtx",),
         "pip install tensorrt-rtx, on a box with an NVIDIA card and its driver",
     ),
 }
 
 
-def unavailable(engine: Engine) -> str | None:
-    """Why `engine` cannot be used here and how to get it; None when it can."""
+def unavailable(engine: Engine, provider: Provider | None = None) -> str | None:
+    """Why `engine`, or its `provider`, cannot be used here and how to get it; None when it can."""
     entry = ENGINES[engine]
     if importlib.util.find_spec(entry.package) is None:
         return f"{engine} is not installed: {entry.hint}"
@@ -106,24 +111,32 @@ def unavailable(engine: Engine) -> str | None:
         from edge_runtime.engines import cuda
 
         return cuda.unavailable()
+    if provider is not None and provider not in providers_here():
+        package = PACKAGES[provider]
+        return f"ONNX Runtime has no {provider} provider here: pip install {package} in its place"
     return None
 
 
 def engine_version(engine: Engine) -> str:
     """The version of the installed `engine`, "" when it is not installed."""
-    from importlib import metadata  # 4 MB, which a process that only runs a model does not need
-
-    try:
-        return metadata.version(ENGINES[engine].distribution)
-    except metadata.PackageNotFoundError:
-        return ""
+    return next(filter(None, map(_version, ENGINES[engine].distributions)), "")
 
 
 def versions() -> str:
     """This runtime and every installed engine, with their versions: what a verdict holds for."""
     here = {"edge-runtime": __version__}
-    here.update((engine, engine_version(engine)) for engine in ENGINES)
+    names = [name for entry in ENGINES.values() for name in entry.distributions]
+    here.update((name, _version(name)) for name in names)
     return "; ".join(f"{name} {version}" for name, version in here.items() if version)
+
+
+def _version(distribution: str) -> str:
+    from importlib import metadata  # 4 MB, which a process that only runs a model does not need
+
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def begin_import(engine: Engine) -> None:
@@ -132,16 +145,23 @@ def begin_import(engine: Engine) -> None:
         threading.Thread(target=ENGINES[engine].loader, name="import", daemon=True).start()
 
 
-def load(variant: Variant, files: Mapping[str, bytes], threads: int) -> Session:
+def load(
+    variant: Variant, files: Mapping[str, bytes], threads: int, provider: Provider | None = None
+) -> Session:
     """Load `variant` from the verified bytes of its `files`, to run on `threads` CPU threads.
 
-    Raises MissingError when its engine is not here, RefusedError when it does not load.
+    `provider` runs it inside ONNX Runtime; None is the engine itself. Raises MissingError when that
+    is not here, RefusedError when it does not load.
     """
     from edge_runtime.errors import MissingError, RefusedError
 
-    reason = unavailable(variant.engine)
+    reason = unavailable(variant.engine, provider)
     if reason is not None:
         raise MissingError(reason)
     if variant.main not in files:
         raise RefusedError(f"variant {variant.name} has no file {variant.main}")
+    if provider is not None:
+        from edge_runtime.engines import ort
+
+        return ort.load(files, variant.main, variant.precision, threads, provider)
     return ENGINES[variant.engine].loader()(files, variant.main, variant.precision, threads)

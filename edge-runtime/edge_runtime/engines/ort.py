@@ -1,12 +1,14 @@
-"""ONNX Runtime on the CPU: the default engine."""
+"""ONNX Runtime, the default engine: on the CPU, or by one of its providers."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
-from edge_runtime.contract import Outputs, Precision
+from edge_runtime.contract import Outputs, Precision, Provider
+from edge_runtime.engines import providers
 from edge_runtime.engines.loading import InputTensor, Session, UInt8
 from edge_runtime.errors import RefusedError
 
@@ -18,6 +20,7 @@ _ERRORS = (  # they share no base of their own
     states.InvalidProtobuf,
     states.NotImplemented,
     states.RuntimeException,
+    RuntimeError,  # a provider's option that this version does not know
 )
 
 
@@ -45,23 +48,52 @@ class OrtSession:
         return {name: np.asarray(value) for name, value in zip(self._outputs, values, strict=True)}
 
 
-def load(files: Mapping[str, bytes], main: str, precision: Precision, threads: int) -> Session:
-    """See `engines.Loader`; the graph itself carries its precision."""
-    del precision
+def load(
+    files: Mapping[str, bytes],
+    main: str,
+    precision: Precision,
+    threads: int,
+    provider: Provider | None = None,
+) -> Session:
+    """See `engines.Loader`. On its own kernels (`provider` None) the graph carries its precision.
+
+    Raises RefusedError also when the provider does not load, or would leave the whole graph to the
+    CPU: ONNX Runtime itself would go on without it.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    asked: list[Any] = ["CPUExecutionProvider"]
+    if provider is not None:
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        told = providers.options(provider, precision, threads)
+        asked.insert(0, (providers.NAMES[provider], told))
     try:
         session = onnxruntime.InferenceSession(
-            files[main], options, providers=["CPUExecutionProvider"]
+            files[main], options, providers=asked, enable_fallback=0
         )
     except _ERRORS as error:
         raise RefusedError(f"ONNX Runtime cannot load {main}: {_line(error)}") from error
     if len(session.get_inputs()) != 1:
         raise RefusedError(f"{main} takes {len(session.get_inputs())} inputs; expected `image`")
+    reason = _left_out(session, provider) if provider is not None else None
+    if reason is not None:
+        raise RefusedError(f"{main} does not run by ONNX Runtime's {provider} provider: {reason}")
     return OrtSession(session)
+
+
+def _left_out(session: onnxruntime.InferenceSession, provider: Provider) -> str | None:
+    """Why `provider` runs nothing of the graph; None when it runs it, or the most that it can."""
+    name = providers.NAMES[provider]
+    if name not in session.get_providers():
+        return "it does not load here (stderr says why); is what it needs installed?"
+    if not hasattr(session, "get_provider_graph_assignment_info"):
+        return f"ONNX Runtime {onnxruntime.__version__} cannot tell what it runs; 1.24 can"
+    if any(part.ep_name == name for part in session.get_provider_graph_assignment_info()):
+        return None
+    return "it cannot run this graph, and leaves all of it to the CPU"
 
 
 def _line(error: Exception) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from edge_runtime.contract import Engine, Precision
+from edge_runtime.contract import Engine, Precision, Provider
 from edge_runtime.errors import RefusedError
 
 MAX_MESSAGE = 64 * 1024
@@ -40,6 +40,7 @@ class Open(Struct, frozen=True, tag="open"):
     files: dict[str, int]
     threads: int
     kept: str
+    provider: Provider | None = None
 
 
 class Opened(Struct, frozen=True, tag="opened"):

@@ -87,7 +87,7 @@ def _load(job: Open, content: Region) -> Session:
 
         return ov.load(files, job.main, job.precision, job.threads, Compiled(Path(job.kept)))
     variant = Variant("worker", job.engine, job.precision, ("cpu",), job.main, {})
-    return engines.load(variant, files, job.threads)
+    return engines.load(variant, files, job.threads, job.provider)
 
 
 def _ran(session: Session, asked: Run, given: Region, made: Region) -> Ran | Refused:

@@ -52,6 +52,7 @@ def model(name: str, loaded: Loaded) -> dict[str, Any]:
             "variant": slot.variant,
             "engine": loaded.active.variant.engine,
             "precision": loaded.active.variant.precision,
+            **({} if slot.provider is None else {"provider": slot.provider}),
             **({} if isinstance(spec.signal, UnsetType) else {"signal": to_builtins(spec.signal)}),
         },
     }

@@ -64,6 +64,7 @@ def _model(name: str, loaded: Loaded, live: Live) -> dict[str, Any]:
         "release": active.slot.release.sha256,
         "variant": active.slot.variant,
         "engine": active.slot.engine,
+        "provider": active.slot.provider,
         "precision": active.variant.precision,
         "since": active.slot.since,
         "ms": active.slot.ms,

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from edge_runtime.contract import FileRef, Offer
+from edge_runtime.contract import FileRef, Offer, Provider
 
 MOST_BARRED = 16  # releases that are remembered as not to be tried again
 MOST_STARTS = 16  # times of loads of one release
@@ -19,7 +19,8 @@ class Slot(Struct, frozen=True, forbid_unknown_fields=True):
     """A release that passed this box's self-test, and the variant that was chosen here.
 
     `release` refers to the bytes of its release.json. `since` is seconds since 1970, `ms` what a
-    picture took here at the self-test (None in journals of before it was kept).
+    picture took here at the self-test (None in journals of before it was kept). `provider` of ONNX
+    Runtime runs it, None: the engine itself.
     """
 
     release: FileRef
@@ -29,6 +30,12 @@ class Slot(Struct, frozen=True, forbid_unknown_fields=True):
     engine: str
     since: float
     ms: float | None = None
+    provider: Provider | None = None
+
+    @property
+    def chosen(self) -> str:
+        """What was chosen here, as people call it."""
+        return self.variant + (f" by {self.provider}" if self.provider is not None else "")
 
 
 class Barred(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,7 +63,8 @@ class ModelSlots(Struct, frozen=True, forbid_unknown_fields=True):
 
     `refused` maps variants of the release tried last to why this box will not run them, `left`
     releases that ran here, or could have again, to why they may not any more, `barred` those that
-    failed here.
+    failed here. `down` is why the daemon could not load what is active, which has nothing to go
+    back to; empty while it runs, or nobody has tried.
     """
 
     active: Slot | None = None
@@ -71,6 +79,7 @@ class ModelSlots(Struct, frozen=True, forbid_unknown_fields=True):
     barred: dict[str, Barred] = {}
     starts: dict[str, tuple[float, ...]] = {}
     heard: Heard = Heard()
+    down: str = ""
 
 
 class Journal(Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,6 +110,7 @@ def flip(slots: ModelSlots, new: Slot, refused: dict[str, str]) -> ModelSlots:
         dwelling=False,
         proof="",
         starts={},
+        down="",
     )
 
 
@@ -174,7 +184,14 @@ def go_back(slots: ModelSlots, reason: str) -> ModelSlots:
         reason=reason,
         dwelling=False,
         proof="",
+        down="",
     )
+
+
+def go_down(slots: ModelSlots, reason: str) -> ModelSlots:
+    """The slots after what is active could not be loaded, with nothing to go back to: it stays
+    active, for it may load again. An empty `reason` says that it has."""
+    return msgspec.structs.replace(slots, down=reason)
 
 
 def drop_trial(slots: ModelSlots) -> ModelSlots:
@@ -226,7 +243,7 @@ def leave(slots: ModelSlots, against: Callable[[Slot], str]) -> ModelSlots:
     reason = f"{slot.version} was left, {left[slot.release.sha256]}"
     phase: Phase = "failed" if active is None else "active"
     return msgspec.structs.replace(
-        found, phase=phase, reason=reason, refused={}, dwelling=False, proof=""
+        found, phase=phase, reason=reason, refused={}, dwelling=False, proof="", down=""
     )
 
 

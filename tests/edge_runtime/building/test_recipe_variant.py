@@ -51,8 +51,10 @@ def test_a_recipe_that_cannot_be_followed_leaves_the_other_variants(
     source = squares_onnx()
     how = recipe(source, flavour="tensorrt", minimum_version="99.0.0")
     release = released(contents, source, how)
-    proven, refused = proof.prove(release, release.variants, contents, 1)
-    assert [found.variant.name for found in proven] == ["onnx-fp32"]
+    proven, refused = proof.prove(
+        release, [proof.Candidate(v) for v in release.variants], contents, 1
+    )
+    assert [found.candidate.name for found in proven] == ["onnx-fp32"]
     assert refused[NAME].startswith(f"{NAME} cannot be built here: tensorrt")
 
 
@@ -62,7 +64,7 @@ def test_without_a_card_a_recipe_is_refused(
     monkeypatch.setattr(cuda, "capability", lambda: None)
     source = squares_onnx()
     release = released(contents, source, recipe(source))
-    _, refused = proof.prove(release, release.variants, contents, 1)
+    _, refused = proof.prove(release, [proof.Candidate(v) for v in release.variants], contents, 1)
     assert "NVIDIA" in refused[NAME]
 
 

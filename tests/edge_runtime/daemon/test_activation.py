@@ -27,6 +27,7 @@ from edge_runtime.store.slots import (
     drop_trial,
     flip,
     go_back,
+    go_down,
     leave,
     note_start,
     settled,
@@ -77,7 +78,29 @@ def test_going_back_ends_at_the_last_good_one_and_bars_the_other() -> None:
 def test_the_first_release_of_a_box_goes_if_it_fails_its_probation_but_not_later() -> None:
     first = begin(try_out(ModelSlots(), ONE, {}), "golden")
     assert give_up(first, ONE, "it fails", "").active is None
-    assert give_up(commit(first), ONE, "it fails", "") == commit(first)
+    down = give_up(commit(first), ONE, "it fails", "")
+    assert (down.active, down.barred, down.down) == (ONE, {}, "it fails")
+
+
+@pytest.mark.parametrize("error", [RefusedError("golden"), StorageError("damaged")])
+def test_what_cannot_be_loaded_and_has_nothing_to_go_back_to_is_said_to_be_down(
+    error: EdgeRuntimeError,
+) -> None:
+    alone = commit(begin(try_out(ModelSlots(), ONE, {}), "golden"))
+    down = after_failed_load(alone, ONE, error, "")
+    assert (down.active, down.down) == (ONE, f"1.0.0 does not load: {error}")
+    assert settled(down).down  # an update that finds nothing new does not make it run
+    assert not go_down(down, "").down
+    assert not flip(down, TWO, {}).down
+    waiting = try_out(down, TWO, {})
+    assert after_failed_load(waiting, TWO, error, "").down == down.down  # of the other one
+
+
+def test_where_there_is_something_to_go_back_to_nothing_is_down() -> None:
+    two = commit(PROBATION)
+    for error in (RefusedError("golden"), StorageError("damaged")):
+        back = after_failed_load(two, TWO, error, "")
+        assert (back.active, back.down) == (ONE, "")
 
 
 def test_what_is_active_is_loaded_first_and_vain_loads_are_not_repeated() -> None:

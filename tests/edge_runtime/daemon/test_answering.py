@@ -5,6 +5,7 @@ import socket
 import msgspec
 import pytest
 
+from edge_runtime.cli import main
 from edge_runtime.contract import CameraWatch, ModelWatch, SignalWatch, SignedTelemetry, Watch, read
 from edge_runtime.contract.sealing import peek_telemetry, verify
 from edge_runtime.daemon import Daemon, parts
@@ -66,6 +67,19 @@ def test_beyond_loopback_a_token_and_tls_are_demanded(state: State) -> None:
     here = serving_settings(ServeSettings(listen="127.0.0.1:8110"), state).access
     assert here is not None
     assert here.port == 8110
+
+
+@pytest.mark.parametrize("wrong", ["here", "127.0.0.1:http", "0.0.0.0:8110"])
+def test_a_wrong_listen_is_refused_before_anything_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, state: State, publisher: Publisher, wrong: str
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("a daemon was begun")
+
+    publisher.publish(build(1))
+    once(state, Wish("squares"), lambda *_: None)
+    monkeypatch.setattr("edge_runtime.daemon.Daemon", never)
+    assert main(["--state", str(state.folder), "run", "--listen", wrong]) == InputError.exit_code
 
 
 def test_the_page_says_why_nothing_newer_runs() -> None:

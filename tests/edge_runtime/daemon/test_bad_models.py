@@ -10,18 +10,22 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from edge_runtime.cli import main
 from edge_runtime.daemon import Daemon, ModelSettings, Settings
+from edge_runtime.daemon.answering import update_panels
 from edge_runtime.daemon.settings import CrashSettings, DwellSettings, ShadowSettings
 from edge_runtime.errors import RefusedError
 from edge_runtime.hosting import Loaded, load_active
 from edge_runtime.running import Active, active, open_active
+from edge_runtime.serving import Row
 from edge_runtime.state import State
+from edge_runtime.store import load_journal
 from edge_runtime.update import Wish, once
 
 from ..models import build, build_digits
 from ..publishing import Publisher
 from .running import QUICK, Camera, in_thread, running, slots, until
-from .test_activating import LONELY, odd_onnx
+from .test_activating import LONELY, last_report, odd_onnx
 
 pytestmark = pytest.mark.component
 
@@ -193,3 +197,32 @@ def test_one_of_several_models_that_fails_leaves_the_others(
         assert daemon.host.get("squares").active.slot.release.sha256 == second.release
     assert "digits 1.0.0: it decides otherwise today" in caplog.messages
     assert camera.failed == 0
+
+
+def test_one_that_fails_with_nothing_to_go_back_to_is_told_everywhere_until_it_runs_again(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    state: State,
+    publisher: Publisher,
+) -> None:
+    only = publisher.publish(build(1))
+    once(state, Wish("squares"), lambda *_: None)
+    failing = [True]
+
+    def today() -> None:
+        if failing:
+            raise RefusedError("it decides otherwise today")
+
+    loading_as(monkeypatch, only.release, today)
+    says = "1.0.0 does not load: it decides otherwise today"
+    with in_thread(state, QUICK, Camera()) as daemon:
+        until(lambda: slots(state).down == says)
+        until(lambda: last_report(state).health == "failing")
+        assert (last_report(state).active, last_report(state).reason) == (only.release, says)
+        (panel,) = update_panels(load_journal(state.journal))
+        assert panel.rows[0] == Row("does not run", says, "bad")
+        assert main(["--state", str(state.folder), "status"]) == 0
+        assert f"squares: what is active does not run: {says}" in capsys.readouterr().out
+        failing.clear()
+        until(lambda: "squares" in daemon.host.names() and not slots(state).down)
+        until(lambda: last_report(state).health == "ok")
