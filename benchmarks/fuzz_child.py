@@ -28,9 +28,9 @@ def main(folder: Path, name: str, first: int, end: int) -> None:
     warnings.simplefilter("ignore")
     make = {target.__name__: target for target in TARGETS}[name]
     with (
-        opened(make, folder) as target,
         (folder / "case").open("r+b") as file,
         mmap.mmap(file.fileno(), CASE.size) as case,
+        opened(make, folder) as target,  # last: `server` counts the descriptors that are open
     ):
         resource.setrlimit(resource.RLIMIT_AS, (_used() + MEMORY_BYTES,) * 2)
         for number in range(first, end):

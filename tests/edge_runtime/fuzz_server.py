@@ -178,7 +178,8 @@ class _Box:
                 await _answered(connection, transport)
             if transport.lost:
                 break
-            connection.data_received(piece)
+            connection.get_buffer(-1)[: len(piece)] = piece
+            connection.buffer_updated(len(piece))
         late = await self._end(rng, connection, transport)
         transport.close()
         await asyncio.sleep(0)

@@ -3,8 +3,18 @@
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
-from edge_runtime.contract import Decisions, Tolerance, decide, disagreement, iou_matrix
+from edge_runtime.contract import (
+    Decisions,
+    Tolerance,
+    all_finite,
+    decide,
+    disagreement,
+    iou_matrix,
+)
 from edge_runtime.errors import ContractError
 
 THRESHOLD = 0.5
@@ -42,6 +52,19 @@ def test_numbers_that_are_not_finite_are_refused() -> None:
         decide("detection", _outputs([float("nan")]), 0, 0.5)
     with pytest.raises(ContractError, match="finite"):
         decide("classification", {"probabilities": np.array([[np.inf]])}, 0, 0.5)
+
+
+@given(
+    arrays.arrays(np.float32, arrays.array_shapes(min_dims=1, max_dims=3, min_side=0)), st.data()
+)
+def test_all_finite_is_what_isfinite_says(
+    values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], data: st.DataObject
+) -> None:
+    assert all_finite(values) == bool(np.isfinite(values).all())
+    if values.size:
+        place = data.draw(st.integers(0, values.size - 1))
+        values.flat[place] = data.draw(st.sampled_from([np.nan, np.inf, -np.inf]))
+        assert not all_finite(values)
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:

@@ -7,7 +7,7 @@ is parsed once, and is refused when it has a key that the schema does not know.
 from edge_runtime.contract.bench import BenchResult
 from edge_runtime.contract.block import Block, BlockedRelease
 from edge_runtime.contract.codec import decode, digest, encode, file_digest, read
-from edge_runtime.contract.decisions import Outputs, decide, disagreement, iou_matrix
+from edge_runtime.contract.decisions import Outputs, all_finite, decide, disagreement, iou_matrix
 from edge_runtime.contract.events import Event, LineCrossed, RunReport, VoucherRead
 from edge_runtime.contract.patches import Patch, Patches
 from edge_runtime.contract.preprocess import Placement, placement, preprocess
@@ -129,6 +129,7 @@ __all__ = [
     "Verdict",
     "VoucherRead",
     "Watch",
+    "all_finite",
     "audio_picture",
     "bucket",
     "decide",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_runtime.contract import Outputs, Release, Task
+from edge_runtime.contract import Outputs, Release, Task, all_finite
 from edge_runtime.engines import InputTensor, Session, UInt8
 from edge_runtime.errors import RefusedError
 
@@ -81,7 +81,7 @@ def oddness(task: Task, outputs: Outputs, pictures: int) -> str:
         value = np.asarray(outputs[name])
         if value.ndim != axes or len(value) != pictures:
             return f"{name} of shape {value.shape} for {pictures} pictures"
-        if value.dtype.kind == "f" and not np.isfinite(value).all():
+        if value.dtype.kind == "f" and not all_finite(value):
             return f"{name} are not finite numbers"
     return _misfit(outputs) if task == "detection" else ""
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import UnsetType
 
-from edge_runtime.contract import Decisions, Outputs, Placement, decide, preprocess
+from edge_runtime.contract import Decisions, Outputs, Placement, all_finite, decide, preprocess
 from edge_runtime.engines import UInt8
 from edge_runtime.errors import ContractError, InputError
 from edge_runtime.given import is_picture, shown
@@ -109,7 +109,7 @@ class Preparing:
 
     def _tensors(self, asked: oip.Infer, about: Mapping[str, Any], outputs: Outputs) -> Answer:
         """A batch was asked about: the graph's outputs as they are."""
-        found = _checked(outputs, len(asked.given))
+        found = _finite(outputs, len(asked.given))
         return oip.infer_answer(about, found, oip.choose(found, tuple(found), asked))
 
     def _decisions(
@@ -124,7 +124,7 @@ class Preparing:
         An embedding is the graph's own output.
         """
         loaded, outputs = of
-        found = _checked(outputs, len(pictures))
+        found = _finite(outputs, len(pictures))
         usual = tuple(found)
         decided = [self._decided(p, loaded, found, i) for i, p in enumerate(pictures)]
         if loaded.active.release.task != "embedding":
@@ -158,13 +158,20 @@ def _picture(data: bytes, loaded: Loaded, what: str) -> _Picture:
 
 
 def _checked(outputs: Outputs, count: int) -> dict[str, Array]:
-    """The outputs when they are finite numbers for `count` pictures; ContractError otherwise."""
+    """The outputs when they are of `count` pictures; ContractError otherwise."""
     for name, array in outputs.items():
         if array.ndim < 1 or len(array) != count:
             raise ContractError(f"the graph's {name} has shape {list(array.shape)} for {count}")
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ContractError(f"the graph's {name} are not finite numbers")
     return dict(outputs)
+
+
+def _finite(outputs: Outputs, count: int) -> dict[str, Array]:
+    """The same when they are finite numbers too, as whoever gets the arrays themselves expects;
+    `decide` looks at what it decides about."""
+    for name, array in outputs.items():
+        if array.dtype.kind == "f" and not all_finite(array):
+            raise ContractError(f"the graph's {name} are not finite numbers")
+    return _checked(outputs, count)
 
 
 def _spelled(found: Decisions, labels: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -4,10 +4,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 
 import msgspec
+from msgspec.structs import replace
 
 from edge_runtime.hosting import Host, Loaded
 from edge_runtime.serving import metadata, routes
@@ -129,6 +129,9 @@ class App:
             self.in_flight -= 1
             reply(replace(answer, model=asked.model))
 
+        def late() -> None:
+            end(refusal(AnswerError(504, f"there was no answer within {seconds:g} seconds")))
+
         def done(answer: Answer) -> None:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(end, answer)
@@ -139,15 +142,16 @@ class App:
                 timer.cancel()
                 self.in_flight -= 1
 
-        job = Job(asked.model, partial(self._prepare, request, asked), done)
-        if not self._pool.submit(job):
-            full = AnswerError(429, "too many requests wait; try again", {"Retry-After": "1"})
-            reply(replace(refusal(full), model=asked.model))
-            return None
-        late = AnswerError(504, f"there was no answer within {seconds:g} seconds")
-        timer = loop.call_later(seconds, end, refusal(late))
+        timer = loop.call_later(seconds, late)
         self.in_flight += 1
-        return cancel
+        job = Job(asked.model, partial(self._prepare, request, asked), done)
+        # Last, for from here on a worker wants the interpreter.
+        if self._pool.submit(job):
+            return cancel
+        cancel()
+        full = AnswerError(429, "too many requests wait; try again", {"Retry-After": "1"})
+        reply(replace(refusal(full), model=asked.model))
+        return None
 
     def _prepare(self, request: Request, asked: routes.Route, loaded: Loaded) -> Prepared:
         """In a worker: the body becomes the graph's input."""

@@ -4,12 +4,14 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
+import msgspec
+
 from edge_runtime.access import Access
 from edge_runtime.serving.http1 import Answer, AnswerError, Head, parse_head, refusal, response
+from edge_runtime.serving.inbox import Inbox
 from edge_runtime.serving.settings import Limits
 
 LEAST_RATE = 32 * 1024  # bytes a second below which a body comes too slowly
@@ -19,8 +21,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LOCAL_HOST = re.compile(r"(localhost|\[[0-9a-f:.]+\]|[0-9]+(\.[0-9]+){3})(:[0-9]+)?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A whole request; `admin` when it came over the unix socket. `started` is monotonic."""
 
     head: Head
@@ -50,6 +51,7 @@ class Room(Protocol):
     limits: Limits
     application: Application
     draining: bool
+    shared: bytearray  # what each of them is read into
 
     def enter(self, connection: "Connection") -> bool:
         """Take in a connection; False when there is no room."""
@@ -72,13 +74,13 @@ class Waits(Enum):
     END = auto()  # refused; what still comes is thrown away
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Parses, enforces the limits of size and time, and answers in order."""
 
     def __init__(self, room: Room, access: Access | None) -> None:
         self._room, self._access = room, access
         self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
+        self._inbox = Inbox(room.shared)
         self._scanned = 0
         self._head: Head | None = None
         self._held = 0
@@ -86,6 +88,13 @@ class Connection(asyncio.Protocol):
         self._cancel: Cancel | None = None
         self._advancing = self._half_closed = self._blocked = self._admitted = False
         self._thrown = 0
+        limits = room.limits
+        self._patience = {
+            Waits.REQUEST: limits.idle_s,
+            Waits.HEAD: limits.head_s,
+            Waits.WRITING: limits.write_s,
+            Waits.END: LINGER_S,
+        }
         self.waits, self.deadline = Waits.REQUEST, float("inf")
         self.peer = "unix"
 
@@ -111,19 +120,23 @@ class Connection(asyncio.Protocol):
         if self._admitted:
             self._room.leave(self)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        del sizehint
+        return memoryview(self._room.shared)
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self.waits is Waits.END:
-            self._thrown += len(data)
+            self._thrown += nbytes
             if self._thrown > LINGER_BYTES:
                 self.abort()
             return
-        self._buffer += data
-        if self.waits in (Waits.ANSWER, Waits.WRITING):
+        self._inbox.came(nbytes)
+        if self.waits not in (Waits.ANSWER, Waits.WRITING):
+            self._advance()
+        elif self._transport is not None:
             # The next request of a client that does not wait: it is read when its turn comes.
-            if self._transport is not None:
-                self._transport.pause_reading()
-            return
-        self._advance()
+            self._transport.pause_reading()
+        self._inbox.keep()
 
     def eof_received(self) -> bool:
         self._half_closed = True
@@ -157,15 +170,8 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _wait(self, waits: Waits, seconds: float | None = None) -> None:
-        limits = self._room.limits
-        usual = {
-            Waits.REQUEST: limits.idle_s,
-            Waits.HEAD: limits.head_s,
-            Waits.WRITING: limits.write_s,
-            Waits.END: LINGER_S,
-        }
         self.waits = waits
-        given = usual.get(waits, float("inf")) if seconds is None else seconds
+        given = self._patience.get(waits, float("inf")) if seconds is None else seconds
         self.deadline = time.monotonic() + given
 
     def _advance(self) -> None:
@@ -186,11 +192,9 @@ class Connection(asyncio.Protocol):
             self._head = self._read_head()
             if self._head is None:
                 return False
-        length = self._head.length
-        if len(self._buffer) < length:
+        if len(self._inbox) < self._head.length:
             return False
-        body = bytes(self._buffer[:length])
-        del self._buffer[:length]
+        body = self._inbox.take(self._head.length)
         head, self._head = self._head, None
         admin = self._access is None
         self._request = Request(head, body, admin, self.peer, time.monotonic())
@@ -201,26 +205,25 @@ class Connection(asyncio.Protocol):
         return True
 
     def _read_head(self) -> Head | None:
-        end = self._buffer.find(b"\r\n\r\n", max(0, self._scanned - 3))
+        end = self._inbox.find(b"\r\n\r\n", max(0, self._scanned - 3))
         most = self._room.limits.head_bytes
-        if end > most or (end < 0 and len(self._buffer) > most):
+        if end > most or (end < 0 and len(self._inbox) > most):
             raise AnswerError(431, f"the head is too long; at most {most} bytes are read")
         if end < 0:
-            self._scanned = len(self._buffer)
-            if self._buffer and self.waits is Waits.REQUEST:
+            self._scanned = len(self._inbox)
+            if self._inbox and self.waits is Waits.REQUEST:
                 self._wait(Waits.HEAD)
             return None
-        head = parse_head(bytes(self._buffer[:end]), self._room.limits.body_bytes)
-        del self._buffer[: end + 4]
+        head = parse_head(self._inbox.take(end + 4)[:-4], self._room.limits.body_bytes)
         self._scanned = 0
         self._admit(head)
-        if len(self._buffer) < head.length:
+        if len(self._inbox) < head.length:
             if head.length > SMALL_BODY_BYTES:
                 if not self._room.reserve(head.length):
                     raise AnswerError(503, "too many bodies at once", {"Retry-After": "1"})
                 self._held = head.length
             self._wait(Waits.BODY, self._room.limits.body_s + head.length / LEAST_RATE)
-            if head.expects and not self._buffer:
+            if head.expects and not self._inbox:
                 self._write(CONTINUE)
         return head
 
@@ -237,8 +240,8 @@ class Connection(asyncio.Protocol):
 
     def _reply(self, answer: Answer) -> None:
         request, self._cancel = self._request, None
-        if request is None or self._transport is None:  # the client has gone
-            return
+        if request is None or self._transport is None or self._transport.is_closing():
+            return  # the client has gone
         self._request = None
         self._room.reserve(-self._held)
         self._held = 0
@@ -258,7 +261,7 @@ class Connection(asyncio.Protocol):
             return
         self._wait(Waits.REQUEST)
         self._transport.resume_reading()
-        if self._buffer:
+        if self._inbox:
             self._advance()
 
     def _refuse(self, error: AnswerError) -> None:
@@ -267,7 +270,7 @@ class Connection(asyncio.Protocol):
         self._held = 0
         answer = refusal(error)
         self._answer(None, answer, response(answer, close=True))
-        self._buffer.clear()
+        self._inbox.clear()
         self._wait(Waits.END)
         if self._transport is not None:
             if self._transport.can_write_eof():

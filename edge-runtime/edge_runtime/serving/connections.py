@@ -4,6 +4,7 @@ import heapq
 import time
 
 from edge_runtime.serving.connection import Application, Connection, Waits
+from edge_runtime.serving.inbox import READ_BYTES
 from edge_runtime.serving.settings import Limits
 
 FEW = 32  # one of so many connections makes room at a time
@@ -15,6 +16,7 @@ class Connections:
     def __init__(self, limits: Limits, application: Application) -> None:
         self.limits, self.application = limits, application
         self.draining = False
+        self.shared = bytearray(READ_BYTES)
         self.held = 0
         self._open: dict[Connection, None] = {}
 

@@ -7,7 +7,6 @@ Content-Length; chunked ones are answered 411.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import msgspec
@@ -32,8 +31,7 @@ class AnswerError(Exception):
         self.headers = headers or {}
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """A request without its body; names of `headers` are in lower case."""
 
     method: str
@@ -44,14 +42,13 @@ class Head:
     expects: bool  # waits for "100 Continue" before it sends the body
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A response; `model` is what it is counted under."""
 
     status: int
     body: bytes
     kind: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     model: str = ""
 
 

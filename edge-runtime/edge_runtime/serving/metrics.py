@@ -5,6 +5,7 @@ clients cannot make series.
 """
 
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,8 +21,7 @@ class _Histogram:
     total: float = 0.0
 
     def add(self, seconds: float) -> None:
-        place = next((i for i, most in enumerate(BUCKETS) if seconds <= most), len(BUCKETS))
-        self.counts[place] += 1
+        self.counts[bisect_left(BUCKETS, seconds)] += 1
         self.total += seconds
 
     def lines(self, name: str, labels: str) -> Iterable[str]:

@@ -4,7 +4,6 @@ import contextlib
 import importlib.resources
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
@@ -52,8 +51,7 @@ PAGE_HEADERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """What is asked for; `model` and `version` are empty where there is none."""
 
     kind: Kind
