@@ -92,8 +92,7 @@ def _stay(options: argparse.Namespace) -> None:
     import msgspec
 
     from edge_runtime.daemon import Daemon, ModelSettings, Settings, logs, parts, read_settings
-    from edge_runtime.daemon.stream import Around
-    from edge_runtime.daemon.streaming import Streams
+    from edge_runtime.daemon.streaming import Around, Streams
     from edge_runtime.serving.live import Live
     from edge_runtime.watching import Watcher
 

@@ -5,24 +5,23 @@ import random
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from edge_runtime.daemon.eye import Eye
 from edge_runtime.daemon.looking import Looking
-from edge_runtime.daemon.polling import Pace, after_failure
+from edge_runtime.daemon.polling import after_failure
 from edge_runtime.daemon.settings import StreamSettings
 from edge_runtime.decoding.decoder import Decoder, no_decoder
 from edge_runtime.decoding.source import source_of
 from edge_runtime.errors import EdgeRuntimeError, MissingError
 from edge_runtime.hosting import Host
-from edge_runtime.serving.live import Live
-from edge_runtime.state import State
 from edge_runtime.streams.counting import Moment
 from edge_runtime.streams.eventlog import EventLog
 from edge_runtime.streams.sources import Frame
-from edge_runtime.watching import Watcher
 
-PACE: Final = Pace(first=1.0, longest=60.0)
+if TYPE_CHECKING:
+    from edge_runtime.daemon.streaming import Around
+
 OPEN_S: Final = 10.0  # for a process to start and a camera to answer, before its silence counts
 NOTE_S: Final = 60.0  # between lines in the log while nothing but the reason changes
 STEADY_S: Final = 60.0  # a source that held for so long is opened again as if for the first time
@@ -30,16 +29,6 @@ STEADY_S: Final = 60.0  # a source that held for so long is opened again as if f
 Phase = Literal["opening", "running", "waiting", "ended", "refused", "stopped"]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Around:
-    """What the streams of a daemon share; `pace` is that of opening a source again."""
-
-    state: State
-    watcher: Watcher
-    live: Live
-    pace: Pace = PACE
 
 
 @dataclass(frozen=True)
@@ -60,7 +49,7 @@ class Facts:
 class Stream:
     """`start` once, `stop` and `join` once; `facts` and `counts` at any time, from any thread."""
 
-    def __init__(self, name: str, settings: StreamSettings, around: Around, host: Host) -> None:
+    def __init__(self, name: str, settings: StreamSettings, around: "Around", host: Host) -> None:
         self.name, self.settings = name, settings
         self.source = source_of(settings.source, around.state.folder)
         self.facts = Facts()

@@ -5,19 +5,35 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
-from typing import Final
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
 
+from edge_runtime.daemon.polling import Pace
 from edge_runtime.daemon.settings import Settings, StreamSettings
-from edge_runtime.daemon.stream import Around, Stream
 from edge_runtime.hosting import Host
 from edge_runtime.serving import Panel, Row
 from edge_runtime.serving.live import Live
+from edge_runtime.state import State
+from edge_runtime.watching import Watcher
 
+if TYPE_CHECKING:
+    from edge_runtime.daemon.stream import Stream
+
+PACE: Final = Pace(first=1.0, longest=60.0)
 STOP_S: Final = 5.0  # for a picture that is being decided about
 _NUMBERS: Final = ("frames", "skipped", "decided", "failed", "reconnects")
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Around:
+    """What the streams of a daemon share; `pace` is that of opening a source again."""
+
+    state: State
+    watcher: Watcher
+    live: Live
+    pace: Pace = PACE
 
 
 class Streams:
@@ -80,6 +96,10 @@ class Streams:
                 yield f"edge_runtime_stream_crossings_total{labels} {count}"
 
     def _arrange(self, wanted: Mapping[str, StreamSettings], host: Host) -> None:
+        if not wanted and not self._running:
+            return
+        from edge_runtime.daemon.stream import Stream  # a box without cameras does without it
+
         going = [s for name, s in self._running.items() if wanted.get(name) != s.settings]
         for stream in going:
             stream.stop()
@@ -99,16 +119,16 @@ class Streams:
             stream.start()
 
 
-def _is_well(stream: Stream) -> bool:
+def _is_well(stream: "Stream") -> bool:
     return stream.facts.phase == "running"
 
 
-def _labels(stream: Stream, **more: str) -> str:
+def _labels(stream: "Stream", **more: str) -> str:
     labels = {"stream": stream.name, "model": stream.settings.model, **more}
     return "{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "}"
 
 
-def _row(stream: Stream) -> Row:
+def _row(stream: "Stream") -> Row:
     facts = stream.facts
     told = [f"{facts.phase}, {stream.source.shown}", f"{facts.decided} pictures decided"]
     told += [f"{value} {key}" for key in ("skipped", "failed") if (value := getattr(facts, key))]

@@ -9,8 +9,7 @@ from edge_runtime.contract import SignedTelemetry, Watch, read
 from edge_runtime.contract.sealing import peek_telemetry
 from edge_runtime.daemon import Daemon, Settings, parts
 from edge_runtime.daemon.settings import StreamSettings, TelemetrySettings
-from edge_runtime.daemon.stream import Around
-from edge_runtime.daemon.streaming import Streams
+from edge_runtime.daemon.streaming import Around, Streams
 from edge_runtime.serving.live import Live
 from edge_runtime.state import State
 from edge_runtime.update import Wish, once

@@ -15,8 +15,8 @@ from edge_runtime.daemon import eye as eyes
 from edge_runtime.daemon import stream as streaming
 from edge_runtime.daemon.polling import Pace
 from edge_runtime.daemon.settings import StreamSettings
-from edge_runtime.daemon.stream import Around, Facts
-from edge_runtime.daemon.streaming import Streams
+from edge_runtime.daemon.stream import Facts
+from edge_runtime.daemon.streaming import Around, Streams
 from edge_runtime.hosting import Host
 from edge_runtime.serving.live import Live
 from edge_runtime.state import State
