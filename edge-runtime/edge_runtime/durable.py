@@ -98,6 +98,23 @@ def write(path: Path, data: bytes, mode: int = 0o644) -> None:
     sync_folder(path.parent)
 
 
+def append(path: Path, data: bytes) -> None:
+    """Add `data` to the file at `path`, durably; a crash, or a full disk, may leave a part of it.
+
+    Raises StorageError.
+    """
+    new = not path.exists()
+    with storage(path):
+        handle = disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            _write_all(handle, data)
+            disk.fsync(handle)
+        finally:
+            disk.close(handle)
+    if new:
+        sync_folder(path.parent)
+
+
 @contextlib.contextmanager
 def gathering(path: Path, go_on: bool) -> Iterator[Callable[[bytes], None]]:
     """A file that grows by whatever the function is called with, after its bytes when `go_on`.

@@ -123,6 +123,16 @@ class State:
         return self.folder / "serve.sock"
 
     @property
+    def cameras(self) -> Path:
+        """What each stream's camera usually shows, by the stream's name."""
+        return self.folder / "cameras"
+
+    @property
+    def events(self) -> Path:
+        """What the daemon's streams saw, by the stream's name."""
+        return self.folder / "events"
+
+    @property
     def logs(self) -> Path:
         """The daemon's log."""
         return self.folder / "logs"

@@ -55,6 +55,7 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "signed-report-1": SignedReport,
     "signed-telemetry-1": SignedTelemetry,
     "telemetry-1": Telemetry,
+    "telemetry-1-cameras": Telemetry,
     "tensorrt-attestation-1": TensorrtAttestation,
     "tensorrt-build-1": TensorrtBuild,
     "variants-1": VariantSet,
@@ -195,6 +196,10 @@ def test_golden_events_parse() -> None:
     assert isinstance(crossed, LineCrossed)
     assert isinstance(voucher, VoucherRead)
     assert (crossed.direction, voucher.digits) == ("in", "123456")
+    timed = (FIXTURES / "events-1-time.jsonl").read_bytes().strip()
+    event = msgspec.json.decode(timed, type=Event)
+    assert event == msgspec.structs.replace(crossed, time=1790000000.25)
+    assert msgspec.json.encode(event) == timed
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

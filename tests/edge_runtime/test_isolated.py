@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime import engines
+from edge_runtime import children, engines
 from edge_runtime.contract import Engine, Outputs, Variant, decide
-from edge_runtime.engines import isolated
 from edge_runtime.engines.compiled import MOST, Compiled
 from edge_runtime.engines.isolated import IsolatedSession, Source
 from edge_runtime.errors import RefusedError
@@ -149,7 +148,7 @@ def test_a_drop_does_not_wait_for_a_process_that_cannot_be_killed() -> None:
             """Nothing comes of it."""
 
     with Hung([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        isolated._end(process, contextlib.ExitStack())
+        children.end(process, contextlib.ExitStack())
         assert process.returncode is None
         assert Path(f"/proc/{process.pid}").exists()
         os.kill(process.pid, signal.SIGKILL)

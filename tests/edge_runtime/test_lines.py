@@ -60,7 +60,7 @@ def test_a_track_counts_once_it_is_confirmed() -> None:
 
 @pytest.mark.parametrize("text", ["", "1,2,3", "1,2,3,x", "1,2,1,2", "nan,0,1,1", "1,2,3,4,5"])
 def test_a_line_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="--line"):
+    with pytest.raises(InputError, match="line"):
         parse_line(text)
 
 

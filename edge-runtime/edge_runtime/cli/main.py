@@ -16,6 +16,7 @@ from edge_runtime.cli import (
     infer,
     logs,
     once,
+    relearn,
     rollback,
     run,
     selftest,
@@ -32,7 +33,20 @@ exit codes:
   3  something is missing     130  interrupted
 """
 
-_COMMANDS = (enroll, once, import_, run, infer, status, logs, rollback, selftest, bench, doctor)
+_COMMANDS = (
+    enroll,
+    once,
+    import_,
+    run,
+    infer,
+    status,
+    logs,
+    rollback,
+    relearn,
+    selftest,
+    bench,
+    doctor,
+)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -7,6 +7,7 @@ with --pictures of digits what it read.
 
 import argparse
 import logging
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,9 +92,11 @@ def _stay(options: argparse.Namespace) -> None:
     import msgspec
 
     from edge_runtime.daemon import Daemon, ModelSettings, Settings, logs, parts, read_settings
+    from edge_runtime.daemon.streaming import Around, Streams
+    from edge_runtime.serving.live import Live
     from edge_runtime.watching import Watcher
 
-    state = state_of(options)
+    state, start = state_of(options), time.monotonic()
 
     def settings() -> Settings:
         found = read_settings(state.settings)
@@ -105,9 +108,11 @@ def _stay(options: argparse.Namespace) -> None:
         wanted = found.models.get(options.model) or ModelSettings(threads=options.threads)
         return msgspec.structs.replace(found, models={options.model: wanted})
 
-    watcher = Watcher()
+    watcher = Watcher(lambda: time.monotonic() - start)
+    now = settings()
+    streams = Streams(Around(state, watcher, Live(now.serve.live)))
     daemon = Daemon(
-        state, settings, taps=(watcher.tap,), parts=parts(state, settings(), watcher.summary)
+        state, settings, (watcher.tap,), parts(state, now, watcher.summary, streams), streams.take
     )
     signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
     signal.signal(signal.SIGINT, lambda *_: daemon.stop())

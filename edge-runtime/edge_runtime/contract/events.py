@@ -9,7 +9,10 @@ from edge_runtime.contract.watch import Watch
 
 
 class LineCrossed(Struct, frozen=True, forbid_unknown_fields=True, tag="line_crossed"):
-    """A tracked object crossed the counting line. `seconds` is stream time, `frame` its index."""
+    """A tracked object crossed the counting line. `seconds` is stream time, `frame` its index.
+
+    `time`, in seconds since 1970, only a daemon knows: its streams show what is now.
+    """
 
     stream: str
     frame: Count
@@ -17,6 +20,7 @@ class LineCrossed(Struct, frozen=True, forbid_unknown_fields=True, tag="line_cro
     track: Count
     direction: Literal["in", "out"]
     release: Sha256
+    time: float | UnsetType = UNSET
 
 
 class VoucherRead(Struct, frozen=True, forbid_unknown_fields=True, tag="voucher_read"):

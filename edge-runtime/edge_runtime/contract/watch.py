@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from edge_runtime.contract.reference import Count
 from edge_runtime.contract.release import Name, Sha256
@@ -48,11 +48,15 @@ class ModelWatch(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Watch(Struct, frozen=True, forbid_unknown_fields=True):
     """What was seen of the camera (None: it shows no pictures here) and of each model, and what
-    to do about it."""
+    to do about it.
+
+    Where a daemon runs streams, `cameras` has each by the stream's name, and `camera` is the first
+    of them that is at fault, else the first."""
 
     route: Route
     camera: CameraWatch | None
     models: dict[Name, ModelWatch] = {}
+    cameras: dict[Name, CameraWatch] | UnsetType = UNSET
 
 
 class MachineHealth(Struct, frozen=True, forbid_unknown_fields=True):

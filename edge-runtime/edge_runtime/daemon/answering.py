@@ -5,9 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
+from msgspec import UnsetType
+
 from edge_runtime.contract import Watch
 from edge_runtime.contract.watch import Verdict
 from edge_runtime.daemon.settings import ServeSettings
+from edge_runtime.daemon.streaming import Streams
 from edge_runtime.hosting import Host
 from edge_runtime.serving import Panel, Row, Server, ServingSettings, listen_on
 from edge_runtime.state import State
@@ -48,16 +51,20 @@ def answering(
     settings: ServingSettings,
     watch: Callable[[], Watch],
     drain_s: float,
+    streams: Streams | None = None,
 ) -> Iterator[Server]:
-    """Serve what `host` has loaded until the context is left, which drains for `drain_s` seconds.
+    """Serve what `host` has loaded until the context is left, which drains for `drain_s` seconds;
+    of `streams`, what they show.
 
     Raises InputError when it cannot listen.
     """
 
     def panels() -> tuple[Panel, ...]:
-        return (*update_panels(load_journal(state.journal)), watch_panel(watch()))
+        more = () if streams is None else streams.panels()
+        return (*update_panels(load_journal(state.journal)), *more, watch_panel(watch()))
 
-    server = Server(host, settings, panels)
+    shown = () if streams is None else (streams.live, streams.counted)
+    server = Server(host, settings, panels, *shown)
     server.start()
     try:
         yield server
@@ -93,9 +100,11 @@ def _updates(slots: ModelSlots) -> Iterator[Row]:
 def watch_panel(watch: Watch) -> Panel:
     """What is watched, and what to do about it; a bar is a figure's PSI of its limit. Pure."""
     rows = [Row("what to do", watch.route, "good" if watch.route == "none" else "bad")]
-    if watch.camera is not None:
-        fault = watch.camera.fault
-        rows.append(Row("camera", fault or "well", "bad" if fault else "good"))
+    cameras = {"camera": watch.camera} if watch.camera is not None else {}
+    if not isinstance(watch.cameras, UnsetType):
+        cameras = {f"camera {name}": camera for name, camera in watch.cameras.items()}
+    for name, camera in cameras.items():
+        rows.append(Row(name, camera.fault or "well", "bad" if camera.fault else "good"))
     for name, model in watch.models.items():
         rows.append(Row(f"{name}: looked at", f"{model.pictures} of {model.calls} calls"))
         for signal, said in model.signals.items():

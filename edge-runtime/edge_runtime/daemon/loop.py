@@ -36,8 +36,8 @@ and left first when the daemon stops: then it ends what it has begun, and takes 
 class Daemon:
     """Keeps what `read_settings` names running on `state`.
 
-    `taps` hear every inference; `parts` use `host`. `run` blocks; `stop` and `reload` may be called
-    from any thread and from signal handlers.
+    `taps` hear every inference; `parts` use `host`; `told` gets the settings whenever they were
+    read. `run` blocks; `stop` and `reload` may be called from any thread and from signal handlers.
     """
 
     def __init__(
@@ -46,8 +46,10 @@ class Daemon:
         read_settings: Callable[[], Settings],
         taps: tuple[Tap, ...] = (),
         parts: Sequence[Part] = (),
+        told: Callable[[Settings], None] = lambda _: None,
     ) -> None:
         self._state, self._read_settings, self._parts = state, read_settings, parts
+        self._told = told
         self.host = Host((self._hear, *taps))
         self._site = state.site().site
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -138,6 +140,7 @@ class Daemon:
             if name not in kept:
                 keeper.close(clean=True)
         self._keepers = kept
+        self._told(settings)
 
     def _wake(self) -> None:
         """Let the loop look at once: something has ended."""

@@ -11,9 +11,11 @@ from msgspec import Meta, Struct
 
 from edge_runtime import durable
 from edge_runtime.contract import Engine
+from edge_runtime.contract.release import Name
 from edge_runtime.errors import InputError, MissingError
 
 MAX_SETTINGS_BYTES = 256 * 1024
+MOST_STREAMS = 64
 
 Seconds = Annotated[float, Meta(gt=0, le=30 * 86400)]
 Share = Annotated[float, Meta(gt=0, lt=1)]
@@ -103,6 +105,21 @@ class TelemetrySettings(Struct, frozen=True, forbid_unknown_fields=True):
     every_s: Annotated[float, Meta(ge=1, le=86400)] = 3600.0
 
 
+class StreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What `model` looks at: `source` is a URL (rtsp, rtsps, http, https) or a file, named from the
+    state folder on.
+
+    It decides `fps` times a second at most, and counts who crosses `line` (x0,y0,x1,y1 in pixels of
+    the picture; None: nobody). A source that shows nothing for `silent_s` is opened anew.
+    """
+
+    source: str
+    model: Name
+    fps: Annotated[float, Meta(gt=0, le=60)] = 5.0
+    line: str | None = None
+    silent_s: Seconds = 15.0
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """All of them. `models` empty: every model that the journal knows. `telemetry` None: nothing is
     told. What `serve` and `telemetry` say counts from the next start on."""
@@ -114,6 +131,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     crash: CrashSettings = CrashSettings()
     serve: ServeSettings = ServeSettings()
     telemetry: TelemetrySettings | None = None
+    streams: Annotated[dict[Name, StreamSettings], Meta(max_length=MOST_STREAMS)] = {}
 
 
 def read_settings(path: Path) -> Settings:
@@ -140,7 +158,25 @@ def parse_settings(text: str) -> Settings:
         raise InputError("shadow.accept must be below shadow.refuse")
     if found.shadow.least > found.shadow.most:
         raise InputError("shadow.least must not be above shadow.most")
+    for name, stream in found.streams.items():
+        try:
+            _check(stream, found.models)
+        except InputError as error:
+            raise InputError(f"streams.{name}: {error}") from None
     return found
+
+
+def _check(stream: StreamSettings, models: dict[str, ModelSettings]) -> None:
+    """Raises InputError, which does not repeat the source: it may hold a password."""
+    from edge_runtime.decoding.source import source_of
+
+    source_of(stream.source, Path())
+    if stream.line is not None:
+        from edge_runtime.streams.lines import parse_line
+
+        parse_line(stream.line)
+    if models and stream.model not in models:
+        raise InputError(f"model {stream.model!r} has no section [models.{stream.model}]")
 
 
 def _nearest(message: str) -> str:
@@ -156,6 +192,7 @@ def _nearest(message: str) -> str:
         CrashSettings,
         ServeSettings,
         TelemetrySettings,
+        StreamSettings,
     )
     names = [name for section in sections for name in section.__struct_fields__]
     near = difflib.get_close_matches(unknown[1], names, 1, 0.5)

@@ -6,15 +6,12 @@ which it dies is repeated once in a fresh one, a request that takes too long is 
 process ended. It goes when the session does, and when the parent dies.
 """
 
-import _thread
 import contextlib
 import dataclasses
 import logging
 import os
-import signal
 import socket
 import subprocess
-import sys
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -24,7 +21,7 @@ from typing import Final
 
 import numpy as np
 
-import edge_runtime
+from edge_runtime import children
 from edge_runtime.contract import Engine, Outputs, Provider, Variant
 from edge_runtime.engines.loading import InputTensor, UInt8
 from edge_runtime.engines.wire import (
@@ -42,9 +39,7 @@ from edge_runtime.engines.wire import (
 )
 from edge_runtime.errors import EdgeRuntimeError, InputError, MissingError, RefusedError
 
-COMMAND: Final = (sys.executable, "-P", "-m", "edge_runtime.engines.worker")
-FAREWELL_S: Final = 5.0
-LAST_WAIT_S: Final = 0.5
+WORKER: Final = "edge_runtime.engines.worker"
 _KINDS: Final = {kind.exit_code: kind for kind in (InputError, MissingError, RefusedError)}
 
 log = logging.getLogger(__name__)
@@ -139,7 +134,7 @@ class _Worker:
             theirs.callback(os.close, line)
             handles = (talk.fileno(), line, content.handle, self._given.handle, self._made.handle)
             self._process = _spawn(source.variant.engine, handles)
-            self._end = weakref.finalize(self, _end, self._process, opened_here.pop_all())
+            self._end = weakref.finalize(self, children.end, self._process, opened_here.pop_all())
         try:
             opened = self._ask(_job(source, content), source.load_s, "loading the model")
         except EdgeRuntimeError:
@@ -180,7 +175,7 @@ class _Worker:
         except OSError:
             answer = None
         if answer is None:
-            fate = _fate(self._process)
+            fate = children.fate(self._process)
             self._end()
             raise _DiedError(f"the engine's process {fate} while {what}")
         if isinstance(answer, Refused):
@@ -205,37 +200,7 @@ def _job(source: Source, content: Region) -> Open:
 
 def _spawn(engine: Engine, handles: tuple[int, ...]) -> "subprocess.Popen[bytes]":
     """The process; it imports its engine while the files are read here."""
-    paths = [str(Path(edge_runtime.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     try:
-        return subprocess.Popen(
-            [*COMMAND, engine, *map(str, handles)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=handles,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-        )
+        return children.start(WORKER, (engine,), handles)
     except OSError as error:
         raise RefusedError(f"no process for the engine: {error.strerror}") from error
-
-
-def _fate(process: "subprocess.Popen[bytes]") -> str:
-    try:
-        code = process.wait(FAREWELL_S)
-    except subprocess.TimeoutExpired:
-        return "fell silent"
-    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-
-
-def _end(process: "subprocess.Popen[bytes]", handles: contextlib.ExitStack) -> None:
-    """End the worker. It is waited for elsewhere: whose request was the last need not wait, and one
-    that hangs in the kernel holds up nobody.
-
-    This may run wherever an object dies, so nothing is locked here, as a `threading.Thread` would.
-    """
-    process.kill()
-    handles.close()
-    try:
-        _thread.start_new_thread(process.wait, ())
-    except RuntimeError:  # no more threads, or the interpreter ends
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(LAST_WAIT_S)

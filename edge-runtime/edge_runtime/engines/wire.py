@@ -137,7 +137,7 @@ def _array(view: memoryview, placed: Placed) -> Array:
     return np.ndarray(placed.shape, np.dtype(placed.kind), view, placed.offset)
 
 
-def send(talk: socket.socket, message: Question | Answer) -> None:
+def send(talk: socket.socket, message: Struct) -> None:
     """Send one message. Raises OSError."""
     talk.send(msgspec.json.encode(message))
 

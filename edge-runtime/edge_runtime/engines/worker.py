@@ -1,16 +1,10 @@
 """The worker process: one model in an engine that must not share a process with others.
 
 It takes the engine's name, and the handles of its socket, its parent's life line, the model's
-files, the batches and the outputs. It ends when its parent does, however that happens: the kernel
-kills it when nobody holds the life line any more. (PDEATHSIG would end it with the *thread* that
-started it.)
+files, the batches and the outputs.
 """
 
 import contextlib
-import fcntl
-import os
-import select
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -18,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime import engines
+from edge_runtime.children import end_with_parent
 from edge_runtime.contract import Variant
 from edge_runtime.engines.loading import Session, UInt8
 from edge_runtime.engines.wire import (
@@ -38,7 +33,7 @@ from edge_runtime.openvino_core import quiet_openvino
 def main() -> None:
     """Load what the parent sends, and run it until the parent has had enough."""
     talking, life, content, batches, outputs = (int(argument) for argument in sys.argv[2:7])
-    _end_with_parent(life)
+    end_with_parent(life)
     if sys.argv[1] == "openvino":
         _import_openvino()
     given, made = Region(batches), Region(outputs)
@@ -99,20 +94,6 @@ def _ran(session: Session, asked: Run, given: Region, made: Region) -> Ran | Ref
         return Refused(RefusedError.exit_code, f"no memory for a batch of {list(asked.shape)}")
     except EdgeRuntimeError as error:
         return Refused(error.exit_code, str(error)[:1000])
-
-
-def _end_with_parent(life: int) -> None:
-    for meant_for_the_parent in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(meant_for_the_parent, signal.SIG_IGN)
-    fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(life, fcntl.F_SETSIG, signal.SIGKILL)  # instead of SIGIO: also if it is stopped
-    fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
-    line = select.poll()
-    line.register(life, 0)
-    if line.poll(0):  # it had gone before we listened
-        sys.exit(1)
-    with contextlib.suppress(OSError):  # if memory runs out, it is us who should go
-        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from edge_runtime.serving.live import Live
 from edge_runtime.serving.metrics import KIND, Metrics
 from edge_runtime.serving.pool import Job, Pool
 from edge_runtime.serving.settings import Limits
-from edge_runtime.serving.status import Status, facts
+from edge_runtime.serving.status import Counted, Status, facts
 
 FILES = ("image/jpeg", "image/png", "audio/wav", "audio/x-wav", "application/x-npy")
 TIMEOUT = "x-timeout-ms"
@@ -29,8 +29,17 @@ access_log = logging.getLogger("edge_runtime.serving.access")
 class App:
     """See `connection.Application`. Belongs to the loop's thread."""
 
-    def __init__(self, host: Host, pool: Pool, status: Status, limits: Limits, live: Live) -> None:
+    def __init__(
+        self,
+        host: Host,
+        pool: Pool,
+        status: Status,
+        limits: Limits,
+        live: Live,
+        counted: Counted = tuple,
+    ) -> None:
         self._host, self._pool, self._status, self._limits = host, pool, status, limits
+        self._counted = counted
         self.live, self.metrics = live, Metrics()
         self.draining = False
         self.in_flight = self.connections = 0
@@ -109,7 +118,8 @@ class App:
                     "engine": active.slot.engine,
                 }
             )
-        return Answer(200, self.metrics.text(gauges, info), KIND)
+        lines = "".join(f"{line}\n" for line in self._counted())
+        return Answer(200, self.metrics.text(gauges, info) + lines.encode(), KIND)
 
     def _infer(self, request: Request, asked: routes.Route, reply: Reply) -> Cancel | None:
         routes.loaded(self._host, asked)

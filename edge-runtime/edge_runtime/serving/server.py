@@ -18,7 +18,7 @@ from edge_runtime.serving.connections import Connections
 from edge_runtime.serving.live import Live
 from edge_runtime.serving.pool import Pool
 from edge_runtime.serving.settings import ServingSettings
-from edge_runtime.serving.status import Panel, Status
+from edge_runtime.serving.status import Counted, Panel, Status
 
 SWEEP_S = 0.5
 DRAIN_STEP_S = 0.02
@@ -35,15 +35,23 @@ def _nothing() -> tuple[Panel, ...]:
 class Server:
     """Serves what `host` has loaded, from `start` to `stop`.
 
-    `status` adds panels to the status page. Models are warmed up before it starts, and those that
-    come later within a second or so; until then their pictures run one by one.
+    `status` adds panels to the status page, `counted` lines to the metrics; `live` has the pictures
+    that the page shows, where others put some there as well. Models are warmed up before it starts,
+    and those that come later within a second or so; until then their pictures run one by one.
     """
 
-    def __init__(self, host: Host, settings: ServingSettings, status: Status = _nothing) -> None:
+    def __init__(
+        self,
+        host: Host,
+        settings: ServingSettings,
+        status: Status = _nothing,
+        live: Live | None = None,
+        counted: Counted = tuple,
+    ) -> None:
         self._host, self._settings = host, settings
-        self._live = Live(settings.live)
+        self._live = live or Live(settings.live)
         self._pool = Pool(host, settings.workers, settings.limits.waiting)
-        self._app = App(host, self._pool, status, settings.limits, self._live)
+        self._app = App(host, self._pool, status, settings.limits, self._live, counted)
         self._connections = Connections(settings.limits, self._app)
         self._listening: list[asyncio.Server] = []
         self._thread: threading.Thread | None = None

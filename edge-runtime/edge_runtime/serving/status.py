@@ -1,7 +1,7 @@
 """What the status page shows: what runs, the last two minutes, and what others add."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -33,6 +33,9 @@ class Panel(Struct, frozen=True, forbid_unknown_fields=True):
 
 Status = Callable[[], tuple[Panel, ...]]
 """Is asked for each refresh, in the server's loop: it returns what is known, at once."""
+
+Counted = Callable[[], Iterable[str]]
+"""Gives lines of Prometheus' exposition format; asked in the server's loop, like `Status`."""
 
 
 def facts(host: Host, metrics: Metrics, live: Live, panels: tuple[Panel, ...]) -> dict[str, Any]:
@@ -72,6 +75,7 @@ def _model(name: str, loaded: Loaded, live: Live) -> dict[str, Any]:
         if seen is None
         else {
             "time": seen.time,
+            "stream": seen.stream,
             "width": seen.width,
             "height": seen.height,
             "marks": _marks(seen.decisions, active.release.labels),

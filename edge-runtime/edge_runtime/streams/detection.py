@@ -14,13 +14,12 @@ from edge_runtime.errors import InputError
 from edge_runtime.hosting import Loaded
 from edge_runtime.running import Active, Progress, Timing, run_report
 from edge_runtime.streams.clip import CLIP_S, Marks, liveliest, write_clip
+from edge_runtime.streams.counting import tracker_settings
 from edge_runtime.streams.heatmap import HeatMap
 from edge_runtime.streams.lines import Crossing, Line, LineCounter
 from edge_runtime.streams.sources import Frame, Stream
 from edge_runtime.streams.tracker import Float32, Tracker, TrackerSettings
 from edge_runtime.watching import Watcher
-
-PATIENCE_S = 2.5
 
 
 class Detector:
@@ -108,11 +107,7 @@ def run_detection(run: DetectionRun, progress: Progress) -> RunReport:
         for name in ("run.json", "heatmap.png", "annotated.mp4"):  # nothing of an earlier run
             (run.out / name).unlink(missing_ok=True)
     threshold = run.active.release.operating_point.score_threshold
-    settings = TrackerSettings(
-        high_score=threshold,
-        low_score=threshold / 3,
-        patience=max(1, round(PATIENCE_S * run.stream.fps)),
-    )
+    settings = tracker_settings(threshold, run.stream.fps)
     detector = Detector(run.active, run.session, settings.low_score)
     watch = Watch(run.stream, run.line, settings)
     _watch(run, detector, watch, progress)

@@ -8,6 +8,7 @@ when its way from the one side to the other passes between the segment's ends.
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -49,10 +50,10 @@ def parse_line(text: str) -> Line:
     try:
         x0, y0, x1, y1 = (float(part) for part in text.split(","))
     except ValueError:
-        raise InputError(f"--line {text!r} is not x0,y0,x1,y1 in pixels") from None
+        raise InputError(f"line {text!r} is not x0,y0,x1,y1 in pixels") from None
     line = Line((x0, y0), (x1, y1))
     if not math.isfinite(line.length) or line.length < 1:
-        raise InputError(f"--line {text!r} has no length; its ends must differ")
+        raise InputError(f"line {text!r} has no length; its ends must differ")
     return line
 
 
@@ -94,6 +95,10 @@ class LineCounter:
                 certain.extend(walk.waiting)
                 walk.waiting = ()
         return certain
+
+    def keep(self, tracks: Collection[int]) -> None:
+        """Forget all but `tracks`: those that are gone do not come back."""
+        self._walks = {track: walk for track, walk in self._walks.items() if track in tracks}
 
     def _walk(self, frame: int, view: TrackView) -> _Walk:
         distance = self._line.distance(view.foot)

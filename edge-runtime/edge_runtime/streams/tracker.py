@@ -115,16 +115,19 @@ class _Detections(NamedTuple):
 
 
 class Tracker:
-    """Follows objects from frame to frame; `step` is called once a frame, in order."""
+    """Follows objects from frame to frame; `step` is called once a frame, in order.
+
+    `settings` may be replaced between two frames.
+    """
 
     def __init__(self, settings: TrackerSettings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._tracks: list[_Track] = []
         self._next = 1
 
     def step(self, boxes: Float32, scores: Float32) -> list[TrackView]:
         """Take one frame's detections (boxes [n,4] xyxy, scores [n]); the tracks seen in it."""
-        settings = self._settings
+        settings = self.settings
         for track in self._tracks:
             track.predict()
         seen = _detections(boxes, scores, settings.apart)
@@ -143,6 +146,11 @@ class Tracker:
             self._next += 1
         return self._settle()
 
+    @property
+    def alive(self) -> frozenset[int]:
+        """The tracks that may still be seen again."""
+        return frozenset(track.track for track in self._tracks)
+
     def _pair(
         self, tracks: list[_Track], chosen: list[int], seen: _Detections, confident: bool
     ) -> tuple[list[_Track], list[int]]:
@@ -153,7 +161,7 @@ class Tracker:
         overlap = iou_matrix(predicted, seen.boxes[chosen]).astype(np.float64)
         if confident:
             overlap = overlap * seen.scores[chosen]
-        least = self._settings.first_overlap if confident else self._settings.second_overlap
+        least = self.settings.first_overlap if confident else self.settings.second_overlap
         return self._continue(tracks, chosen, seen, assign(1 - overlap, 1 - least))
 
     def _find_again(self, lost: list[_Track], chosen: list[int], seen: _Detections) -> list[int]:
@@ -165,7 +173,7 @@ class Tracker:
         away = np.hypot(found[..., 0] - at[..., 0], found[..., 1] - at[..., 1]) / at[..., 3]
         ratio = found[..., 3] / at[..., 3]
         cost = np.where((ratio > 0.6) & (ratio < 1.6), away, _FAR)
-        return self._continue(lost, chosen, seen, assign(cost, self._settings.reach))[1]
+        return self._continue(lost, chosen, seen, assign(cost, self.settings.reach))[1]
 
     def _continue(
         self,
@@ -178,7 +186,7 @@ class Tracker:
             index = chosen[column]
             measured = seen.measured[index]
             if seen.covered[index]:
-                measured = tracks[row].uncovered(measured, self._settings.cut_share)
+                measured = tracks[row].uncovered(measured, self.settings.cut_share)
             tracks[row].update(measured, float(seen.scores[index]))
         rows, columns = {r for r, _ in pairs}, {c for _, c in pairs}
         return (
@@ -187,7 +195,7 @@ class Tracker:
         )
 
     def _settle(self) -> list[TrackView]:
-        settings = self._settings
+        settings = self.settings
         kept = []
         for track in self._tracks:
             track.confirmed = track.confirmed or track.hits >= settings.confirm_hits

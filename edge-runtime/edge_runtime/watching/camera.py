@@ -60,7 +60,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class _Known:
+class Background:
     """The background: its grey levels [h,w], how sharp and how white it is, how well edges fit."""
 
     grey: Float32
@@ -73,7 +73,8 @@ class _Known:
 class Camera:
     """What is known of a camera so far; `step` gives what is known after one more picture.
 
-    `fault` is believed, `suspected` not yet; `held` is for how many pictures the latter holds.
+    `fault` is believed, `suspected` not yet; `held` is for how many pictures the latter holds. A
+    camera whose `background` is known from before begins with it.
     """
 
     fault: Fault | None = None
@@ -81,17 +82,18 @@ class Camera:
     held: int = 0
     pictures: int = 0
     seen: Mapping[Fault, int] = field(default_factory=dict)
+    background: Background | None = None
     _learning: tuple[View, ...] = ()
-    _known: _Known | None = None
     _last: View | None = None
     _still: int = 0
 
     def step(self, view: View) -> "Camera":
         """What is known after `view`. A picture of another size begins anew."""
-        if self._last is not None and self._last.grey.shape != view.grey.shape:
+        before = self._last if self._last is not None else self.background
+        if before is not None and before.grey.shape != view.grey.shape:
             return Camera(pictures=self.pictures, seen=self.seen).step(view)
         still = self._still + 1 if self._last is not None and _same(self._last, view) else 0
-        symptom = symptom_of(view, self._known)
+        symptom = symptom_of(view, self.background)
         if symptom != "no signal" and still >= FREEZE:
             symptom = "frozen"
         held = self.held + 1 if symptom == self.suspected else 1
@@ -112,16 +114,16 @@ class Camera:
         return after if symptom or fault or still else after._learn(view)
 
     def _learn(self, view: View) -> "Camera":
-        if self._known is None:
+        if self.background is None:
             learning = (*self._learning, view)
             if len(learning) < LEARN:
                 return replace(self, _learning=learning)
-            return replace(self, _learning=(), _known=_background(learning))
-        known = self._known
+            return replace(self, _learning=(), background=_background(learning))
+        known = self.background
         grey = known.grey + np.float32(_FOLLOW) * (view.grey - known.grey)
         return replace(
             self,
-            _known=_Known(
+            background=Background(
                 grey,
                 _follow(known.sharp, sharpness(view)),
                 _follow(known.white, _share_white(view)),
@@ -139,7 +141,7 @@ def view_of(picture: UInt8) -> View:
     return View(np.asarray(small), grey.astype(np.uint8))
 
 
-def symptom_of(view: View, known: _Known | None) -> Fault | None:
+def symptom_of(view: View, known: Background | None) -> Fault | None:
     """What one picture looks like; without a background only what needs none."""
     spread = float(view.rows.std())
     if spread < _FLAT and float(view.rows.mean()) >= _BLACK:
@@ -151,7 +153,7 @@ def symptom_of(view: View, known: _Known | None) -> Fault | None:
     return None if known is None else _against(view, known)
 
 
-def _against(view: View, known: _Known) -> Fault | None:
+def _against(view: View, known: Background) -> Fault | None:
     fit = correlation(view.grey, known.grey)
     if fit >= _FITS and float(view.grey.mean()) < _DARKER * float(known.grey.mean()):
         return "underexposed"
@@ -211,7 +213,7 @@ def shift_of(grey: UInt8, background: Float32) -> tuple[int, int]:
     )
 
 
-def _has_moved(grey: UInt8, known: _Known) -> bool:
+def _has_moved(grey: UInt8, known: Background) -> bool:
     fit = edges_fit(grey, known.grey)
     if fit >= 0.8 * known.edges_fit:
         return False
@@ -227,9 +229,9 @@ def _has_moved(grey: UInt8, known: _Known) -> bool:
     return fit < _EDGES_FIT * known.edges_fit
 
 
-def _background(views: tuple[View, ...]) -> _Known:
+def _background(views: tuple[View, ...]) -> Background:
     grey = np.median(np.stack([view.grey for view in views]), axis=0).astype(np.float32)
-    return _Known(
+    return Background(
         grey,
         float(np.median([sharpness(view) for view in views])),
         float(np.median([_share_white(view) for view in views])),

@@ -1,5 +1,7 @@
 """One camera and its models: what is seen of them, and what is to be done about it."""
 
+import threading
+
 import msgspec
 import numpy as np
 import pytest
@@ -104,6 +106,44 @@ def test_what_is_seen_through_a_camera_at_fault_is_no_drift(loaded: Loaded) -> N
     assert (summary.camera.fault, summary.camera.since) == ("no signal", 242.5)
     assert summary.models["squares"].pictures == 240
     assert {s.verdict for s in summary.models["squares"].signals.values()} == {"ok"}
+
+
+def test_a_camera_speaks_for_what_its_own_thread_shows(loaded: Loaded) -> None:
+    clock = Clock()
+    watcher = Watcher(clock)
+    watcher.open("lobby", None, 1000)
+    blue = np.full((48, 64, 3), 90, np.uint8)
+    for _ in range(5):
+        clock.seconds += CAMERA_EVERY_S
+        watcher.picture(blue, "lobby")
+    _shown(watcher, clock, loaded, _pictures(5, 1))
+    assert watcher.summary().models["squares"].pictures == 0
+    requests = threading.Thread(target=_shown, args=(watcher, clock, loaded, _pictures(5, 1)))
+    requests.start()
+    requests.join()
+    assert watcher.summary().models["squares"].pictures == 5
+
+
+def test_a_camera_that_shows_nothing_has_no_signal_unless_it_has_ended() -> None:
+    clock = Clock()
+    watcher = Watcher(clock)
+    watcher.open("door", None, 30)
+    watcher.open("lobby", None, 30)
+    clock.seconds = 20
+    watcher.picture(_pictures(1, 0)[0], "lobby")
+    clock.seconds = 31
+    summary = watcher.summary()
+    assert not isinstance(summary.cameras, msgspec.UnsetType)
+    assert {name: camera.fault for name, camera in summary.cameras.items()} == {
+        "door": "no signal",
+        "lobby": None,
+    }
+    assert (summary.route, summary.camera) == ("fix camera", summary.cameras["door"])
+    watcher.end("door")
+    assert watcher.summary().route == "none"
+    watcher.close("door")
+    watcher.close("lobby")
+    assert watcher.summary().cameras is msgspec.UNSET
 
 
 def test_it_looks_now_and_then_and_counts_all(loaded: Loaded) -> None:
