@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import onnx
 import openvino as ov
 import pytest
 from numpy.typing import NDArray
@@ -206,8 +207,31 @@ def test_what_is_no_model_is_one_line(tmp_path: Path, engine: Engine) -> None:
     with pytest.raises(InputError, match=r"bad\.onnx does not load") as caught:
         open_teacher(parse_teacher(f"onnx:{path}", ("a",)), EngineSettings(engine))
     assert "\n" not in str(caught.value)
-    with pytest.raises(InputError, match="name its classes"):
-        open_teacher(parse_teacher(f"onnx:{path}"), EngineSettings(engine))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("key", "text", "classes"),
+    [
+        ("edgefactory.classes", '["car","bus"]', ("car", "bus")),
+        ("names", "{0: 'car', 1: 'bus'}", ("car", "bus")),
+        ("names", "{0: 'car', 2: 'bus'}", None),
+        ("names", "__import__('os')", None),
+        ("edgefactory.classes", "car, bus", None),
+        ("other", "['car']", None),
+    ],
+)
+def test_a_file_may_name_its_classes_itself(
+    tmp_path: Path, engine: Engine, key: str, text: str, classes: tuple[str, ...] | None
+) -> None:
+    model = onnx.load_model_from_string(constant_graph(FORMS["contract"]))
+    model.metadata_props.add(key=key, value=text)
+    spec = parse_teacher(f"onnx:{saved(tmp_path / 'm.onnx', model.SerializeToString())}")
+    if classes is None:
+        with pytest.raises(InputError, match="name its classes"):
+            open_teacher(spec, EngineSettings(engine))
+    else:
+        assert open_teacher(spec, EngineSettings(engine)).classes == classes
 
 
 def test_a_class_beyond_the_named_ones_is_an_error(tmp_path: Path) -> None:

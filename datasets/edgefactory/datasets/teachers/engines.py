@@ -53,6 +53,9 @@ class Session(Protocol):
     def run(self, batch: Array) -> dict[str, Array]:
         """The outputs by name. Raises `InputError` when the graph fails on `batch`."""
 
+    def stated(self, key: str) -> str | None:
+        """What the file says of itself under `key` (ONNX's `metadata_props`)."""
+
 
 def load(files: Mapping[str, bytes], main: str, settings: EngineSettings) -> Session:
     """Load the graph `main` of `files` (name to content): ONNX, or OpenVINO's .xml with .bin.
@@ -120,6 +123,11 @@ class _OrtSession:
             raise InputError(f"teacher {self._name} fails: {first_line(error)}") from error
         return dict(zip(names, values, strict=True))
 
+    def stated(self, key: str) -> str | None:
+        """See `Session.stated`."""
+        said: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        return said.get(key)
+
 
 class _OvSession:
     """A graph in OpenVINO: compiled for the first shape that is seen, and once for all others.
@@ -163,6 +171,15 @@ class _OvSession:
             raise InputError(f"teacher {self._name} fails: {first_line(error)}") from error
         names = [port.name for port in self.outputs]
         return {name: np.array(value) for name, value in zip(names, values, strict=True)}
+
+    def stated(self, key: str) -> str | None:
+        """See `Session.stated`; OpenVINO keeps what an ONNX file says under `framework`."""
+        path = ["framework", key]
+        return (
+            str(self._model.get_rt_info(path).astype(str))
+            if self._model.has_rt_info(path)
+            else None
+        )
 
     def _for(self, shape: tuple[int, ...]) -> CompiledModel:
         if shape in self._compiled:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 
@@ -35,6 +37,7 @@ Sizing = Callable[[int, int], tuple[int, int]]
 
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 MAX_SIDE: Final = 4096
+_MOST_NAMED: Final = 1 << 16  # characters of a list of names
 
 
 class GraphOptions(Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,16 +97,30 @@ class GraphTeacher:
 
 def open_graph(spec: TeacherSpec, path: Path, engine: EngineSettings) -> GraphTeacher:
     """The ONNX file, or OpenVINO's .xml with its .bin, at `path`."""
-    if not spec.classes:
-        raise InputError(f"teacher {path}: name its classes in its order (--classes a,b)")
     files = read_graph(path)
     session = load(files, path.name, engine)
-    task, reader = recognise(session.outputs, len(spec.classes), path.name)
+    classes = spec.classes or stated_classes(session.stated)
+    if not classes:
+        raise InputError(f"teacher {path}: name its classes in its order (--classes a,b)")
+    task, reader = recognise(session.outputs, len(classes), path.name)
     options = options_of(spec, GraphOptions)
     prepare = preparation(session.input, options, path.name, _sizing(options.size, path.name))
-    return GraphTeacher(
-        spec.classes, task, digest_of(files), session, prepare, reader, spec.min_score
-    )
+    return GraphTeacher(classes, task, digest_of(files), session, prepare, reader, spec.min_score)
+
+
+def stated_classes(stated: Callable[[str], str | None]) -> tuple[str, ...]:
+    """The classes that a file names itself: ours as JSON, Ultralytics' as {0: 'name', …}.
+
+    Empty where it names none, or names them in no order.
+    """
+    ours, theirs = stated("edgefactory.classes"), (stated("names") or "{}")[:_MOST_NAMED]
+    try:
+        if ours is not None:
+            return msgspec.json.decode(ours, type=tuple[str, ...])
+        named = msgspec.convert(ast.literal_eval(theirs), dict[int, str])
+    except (msgspec.MsgspecError, ValueError, SyntaxError, MemoryError, RecursionError):
+        return ()
+    return tuple(named[n] for n in sorted(named)) if [*named] == [*range(len(named))] else ()
 
 
 def read_graph(path: Path) -> dict[str, bytes]:
