@@ -19,7 +19,8 @@ settings.load_profile("edgefactory")
 @pytest.fixture(autouse=True)
 def _logs_as_they_were() -> Iterator[None]:
     """A command line that a test calls sends logs to that test's stderr, which is closed after it:
-    whoever logs later, in this process, would write there."""
+    whoever logs later, in this process, would write there. Libraries silence the loggers of
+    others, too."""
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
     yield
@@ -27,6 +28,10 @@ def _logs_as_they_were() -> Iterator[None]:
         if type(handler) is logging.StreamHandler and handler not in before:
             root.removeHandler(handler)
     root.setLevel(level)
+    logging.disable(logging.NOTSET)
+    for logger in list(root.manager.loggerDict.values()):
+        if isinstance(logger, logging.Logger):
+            logger.disabled = False
 
 
 @pytest.fixture(scope="session")

@@ -198,6 +198,7 @@ def test_without_pyav_there_is_one_line_and_the_rest_goes_on(
 ) -> None:
     why = "video needs PyAV: pip install 'edgefactory-runtime[video]'"
     monkeypatch.setattr(streaming, "no_decoder", lambda: why)
+    caplog.set_level(logging.WARNING, "edge_runtime")
     with branch.running(lobby=_stream("a.mp4")):
         until(lambda: branch.facts() == Facts("refused", why))
     assert [record.getMessage() for record in caplog.records] == [
