@@ -1,6 +1,7 @@
 """A model in a process of its own: it decides the same, and what ends it ends nothing else."""
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -203,3 +204,16 @@ def test_threads_may_call_at_once() -> None:
     for thread in threads:
         thread.join(PATIENCE_S)
     assert wrong == []
+
+
+def test_where_no_process_can_be_started_nothing_is_left_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(children, "start", none)
+    before = set(Path("/proc/self/fd").iterdir())
+    with pytest.raises(RefusedError, match="no process for the engine: Resource temporarily"):
+        IsolatedSession(_session(squares_onnx()))
+    assert set(Path("/proc/self/fd").iterdir()) == before

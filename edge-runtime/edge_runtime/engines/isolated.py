@@ -122,8 +122,21 @@ class _Worker:
 
     def __init__(self, source: Source) -> None:
         self.ended = False
+        content = Region()
+        with contextlib.closing(content):
+            self._process = self._start(source, content)
+            try:
+                opened = self._ask(_job(source, content), source.load_s, "loading the model")
+            except EdgeRuntimeError:
+                self._end()
+                raise
+        assert isinstance(opened, Opened)
+        self.input = InputTensor(opened.kind, opened.shape)
+
+    def _start(self, source: Source, content: Region) -> "subprocess.Popen[bytes]":
+        """The process, which will find the model's files in `content`."""
         with contextlib.ExitStack() as opened_here, contextlib.ExitStack() as theirs:
-            content, self._given, self._made = Region(), Region(), Region()
+            self._given, self._made = Region(), Region()
             opened_here.callback(self._given.close)
             opened_here.callback(self._made.close)
             self._talk, talk = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -133,17 +146,9 @@ class _Worker:
             opened_here.callback(os.close, life)
             theirs.callback(os.close, line)
             handles = (talk.fileno(), line, content.handle, self._given.handle, self._made.handle)
-            self._process = _spawn(source.variant.engine, handles)
-            self._end = weakref.finalize(self, children.end, self._process, opened_here.pop_all())
-        try:
-            opened = self._ask(_job(source, content), source.load_s, "loading the model")
-        except EdgeRuntimeError:
-            self._end()
-            raise
-        finally:
-            content.close()
-        assert isinstance(opened, Opened)
-        self.input = InputTensor(opened.kind, opened.shape)
+            process = _spawn(source.variant.engine, handles)
+            self._end = weakref.finalize(self, children.end, process, opened_here.pop_all())
+        return process
 
     @property
     def process(self) -> int:

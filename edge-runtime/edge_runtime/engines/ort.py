@@ -29,8 +29,7 @@ class OrtSession:
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self._session = session
-        session.disable_fallback()  # to another provider, for which it would keep the model's bytes
-        session._model_bytes = None
+        session._model_bytes = None  # it keeps them to fall back to another provider, which is off
         taken = session.get_inputs()[0]
         self._input = taken.name
         self.input = InputTensor(
