@@ -32,7 +32,6 @@ Floats = npt.NDArray[np.float64]
 _ZOOMED = 0.5  # of the pictures: to move a picture costs nothing, to resample it does
 _HALF = 0.5  # of a box must still be seen, or it is no longer asked for
 _LARGEST_MASK = 0.3  # of a side, of what `mask` hides
-_PIXEL = np.dtype("V3")
 GREY = 114  # of what is hidden, as of a letterbox
 
 
@@ -146,23 +145,14 @@ def view(picture: UInt8, window: Window, out: UInt8) -> None:
     if window.mirrored:
         x0, x1 = width - x1, width - x0
     place = out[y0:y1, x0:x1]
-    zoomed = part.shape != place.shape
-    if zoomed and window.mirrored:
-        cv2.flip(cv2.resize(part, (x1 - x0, y1 - y0)), 1, dst=place)
-    elif zoomed:
-        cv2.resize(part, (x1 - x0, y1 - y0), dst=place)
-    elif window.mirrored:
-        cv2.flip(part, 1, dst=place)
-    else:
+    if part.shape == place.shape:
         place[:] = part
-    out[y0:y1, :x0], out[y0:y1, x1:] = out[y0:y1, x0 : x0 + 1], out[y0:y1, x1 - 1 : x1]
-    out[:y0], out[y1:] = out[y0], out[y1 - 1]
-
-
-def whole(pixels: UInt8) -> npt.NDArray[np.void]:
-    """The same memory [...,3] as one value a pixel [...]: numpy copies those several times faster
-    than triples, where it goes through them one by one."""
-    return pixels.view(_PIXEL)[..., 0]
+    else:
+        cv2.resize(part, (x1 - x0, y1 - y0), dst=place)
+    if window.mirrored:
+        cv2.flip(place, 1, dst=place)
+    # What lies in the middle of `dst` already is not copied.
+    cv2.copyMakeBorder(place, y0, height - y1, x0, width - x1, cv2.BORDER_REPLICATE, dst=out)
 
 
 def moved(marks: Marks, of: Ints, changes: Sequence[Change], side: tuple[int, int]) -> Marks:

@@ -8,6 +8,7 @@ steps leave enough of them idle. Tiny pictures are moved all at once.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ from edgefactory.training.augment import (
     views,
 )
 from edgefactory.training.examples import Examples
-from edgefactory.training.paste import Scene, pasted, scene_of
+from edgefactory.training.paste import Scene, paste, scene_of
 from edgefactory.training.recipe import Recipe
 from edgefactory.training.targets import NO_MARKS, ClassTargets, Marks, Targets, joined, padded
 
@@ -90,13 +91,11 @@ class Feeder:
         self._threads = threads
         self._paint, self._keep_unlit = paint_ignored, keep_unlit
         self._tables: dict[tuple[int, int], Floats] = {}
-        # Each of these threads computes alone. The number is OpenMP's of the calling thread, so the
-        # network keeps all of its own.
-        alone = partial(torch.set_num_threads, 1)
-        self._pool = ThreadPoolExecutor(threads, "feeder", alone)
+        self._own = threading.local()
+        self._pool = ThreadPoolExecutor(threads, "feeder", self._begin)
         cv2.setNumThreads(1)
         # Batches wait for pictures, so they must not take the threads that make those.
-        self._batches = ThreadPoolExecutor(1, "batches", alone)
+        self._batches = ThreadPoolExecutor(1, "batches", partial(torch.set_num_threads, 1))
 
     def __enter__(self) -> Self:
         return self
@@ -141,6 +140,15 @@ class Feeder:
         seed = int(dice[0, DICE + 1] * 2**52)
         return Batch(torch.from_numpy(out), targets, seed, unlit)
 
+    def _begin(self) -> None:
+        """What each thread that prepares pictures does first.
+
+        It computes alone; the number is OpenMP's of the calling thread, so the network keeps all
+        of its own. Memory that is new costs more than what is written into it.
+        """
+        torch.set_num_threads(1)
+        self._own.canvas = np.empty(self._examples.pictures.shape[1:], np.uint8)
+
     def _small(self, changes: list[Change]) -> bool:
         """Whether all pictures are moved at once: tiny ones without boxes or anything dear."""
         height, width = self._examples.pictures.shape[1:3]
@@ -169,7 +177,8 @@ class Feeder:
         """A picture and its marks, joined by others where it is one that is."""
         if self._scene is not None and luck < self._recipe.augment.paste:
             chance = np.random.default_rng((self._recipe.seed, epoch, number))
-            return pasted(self._scene, number, chance)
+            canvas: UInt8 = self._own.canvas
+            return canvas, paste(self._scene, number, chance, canvas)
         targets = self._examples.targets
         marks = NO_MARKS if isinstance(targets, ClassTargets) else targets[number]
         return self._examples.pictures[number], marks
