@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edgefactory.training import Recipe
@@ -28,7 +29,7 @@ def step(learning: Network, seed: int) -> None:
             weight.add_(torch.rand(weight.shape, generator=chance))
 
 
-def same(a: Network, b: Network) -> bool:
+def same(a: nn.Module, b: nn.Module) -> bool:
     return all(torch.equal(a.state_dict()[name], value) for name, value in b.state_dict().items())
 
 

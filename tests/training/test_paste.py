@@ -29,7 +29,7 @@ def still_scene() -> Examples:
 def join(seed: int) -> list[tuple[npt.NDArray[np.uint8], Marks]]:
     scene = scene_of(still_scene())
     assert scene is not None
-    made = []
+    made: list[tuple[npt.NDArray[np.uint8], Marks]] = []
     for number in range(COUNT):
         out = np.empty((HEIGHT, WIDTH, 3), np.uint8)
         marks = paste(scene, number, np.random.default_rng((seed, number)), out)

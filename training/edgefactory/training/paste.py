@@ -18,7 +18,8 @@ from edgefactory.training.examples import Examples
 from edgefactory.training.targets import ClassTargets, Marks
 
 _MOST = 8  # people that join a picture
-_ALIKE = (0, 0, 0), (30, 30, 30)  # grey levels by which the channels of two pixels may differ
+_SAME = np.zeros(3)  # grey levels by which the channels of two pixels differ, at least
+_ALIKE = np.full(3, 30.0)  # and at most, where nobody is
 _STILL = 0.2  # of all pixels may differ on average, or the camera moves
 _PERSON = 0.25  # of a box must differ, or it holds no person to cut out
 _HIDDEN = 0.6  # of a box covered: it is no longer asked for
@@ -55,7 +56,7 @@ class Scene:
         """Where pixels (the part `box` of a picture) are not what is behind."""
         x0, y0, x1, y1 = box
         behind = self.behind[y0:y1, x0:x1]
-        alike = cv2.inRange(cv2.absdiff(pixels, behind), _ALIKE[0], _ALIKE[1])
+        alike = cv2.inRange(cv2.absdiff(pixels, behind), _SAME, _ALIKE)
         return np.asarray(alike == 0)
 
 
