@@ -93,7 +93,7 @@ class Feeder:
         self._tables: dict[tuple[int, int], Floats] = {}
         self._own = threading.local()
         self._pool = ThreadPoolExecutor(threads, "feeder", self._begin)
-        cv2.setNumThreads(1)
+        cv2.setNumThreads(1)  # of the whole process
         # Batches wait for pictures, so they must not take the threads that make those.
         self._batches = ThreadPoolExecutor(1, "batches", partial(torch.set_num_threads, 1))
 
@@ -144,7 +144,7 @@ class Feeder:
         """What each thread that prepares pictures does first.
 
         It computes alone; the number is OpenMP's of the calling thread, so the network keeps all
-        of its own. Memory that is new costs more than what is written into it.
+        of its own. Where people join pictures is kept: new memory costs more than to write there.
         """
         torch.set_num_threads(1)
         self._own.canvas = np.empty(self._examples.pictures.shape[1:], np.uint8)

@@ -96,6 +96,7 @@ class Run:
         self.recipe, self.data, self.fabric = recipe, data, fabric
         self.done, self.start = Progressed(), begun.start
         network = begun.network.to(memory_format=torch.channels_last)
+        self._kind = torch.bfloat16 if in_bf16(recipe) else torch.float32
         self._per_epoch = batches_an_epoch(len(data.learned), recipe.batch)
         optimizer, self._schedule = _optimizer(network, recipe, self.steps)
         self._network, self._optimizer = fabric.setup(network, optimizer)
@@ -276,9 +277,8 @@ class Run:
 
     def _loss(self, batch: Batch, other: Batch | None) -> Tensor:
         device, noise = self.fabric.device, self.recipe.augment.noise
-        kind = torch.bfloat16 if in_bf16(self.recipe) else torch.float32
         network: Network = self._network.module
-        pixels = batch.pixels(device, kind, noise)
+        pixels = batch.pixels(device, self._kind, noise)
         targets = batch.targets.to(device)
         if self._teacher is not None:
             raw = self._network(pixels)
@@ -288,11 +288,11 @@ class Run:
             return own + self._follow * network.agreement(raw, told)
         if other is None:
             return network.loss(self._network(pixels), targets)
-        changed = other.pixels(device, kind, noise)
+        changed = other.pixels(device, self._kind, noise)
         raw = self._network(torch.cat((pixels, changed)))
         told, seen = _rows(raw, slice(len(pixels))), _rows(raw, slice(len(pixels), None))
         with torch.no_grad(), self.fabric.autocast():
-            reference = self._averaged.module.eval()(other.plain(device, kind))
+            reference = self._averaged.module.eval()(other.plain(device, self._kind))
         done = len(self.done.curve) * self._per_epoch + self.done.step
         ramp = min(1.0, done / max(1.0, _RAMP * self.steps))
         weight = self.recipe.distil.consistency * ramp
