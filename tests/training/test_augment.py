@@ -19,8 +19,9 @@ from edgefactory.training.augment import (
     _seen,
     change,
     draw,
-    lit,
+    light,
     moved,
+    noisy,
     view,
     views,
 )
@@ -110,6 +111,23 @@ def test_boxes_move_as_torchvision_moves_them(window: Window) -> None:
     boxes = F.horizontal_flip(boxes) if window.mirrored else boxes
     theirs = F.clamp_bounding_boxes(boxes, clamping_mode="hard").numpy()
     np.testing.assert_allclose(moved_by(marks, window).boxes, theirs, atol=1e-3)
+
+
+@given(WINDOWS, st.integers(0, 2**32 - 1))
+def test_pixels_move_as_torchvision_moves_them(window: Window, seed: int) -> None:
+    """Crop, resize and flip of its transforms (v2), up to rounding."""
+    picture = np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    part, place = _seen(window, (WIDTH, HEIGHT))
+    size = [place[3] - place[1], place[2] - place[0]]
+    image = torch.from_numpy(picture).permute(2, 0, 1)
+    image = F.crop(image, part[1], part[0], part[3] - part[1], part[2] - part[0])
+    image = F.resize(image, size, antialias=False)
+    left = place[0]
+    if window.mirrored:
+        image, left = F.horizontal_flip(image), WIDTH - place[2]
+    theirs = image.permute(1, 2, 0).numpy().astype(int)
+    ours = seen(picture, window)[place[1] : place[3], left : left + size[1]]
+    assert np.abs(theirs - ours).max() <= 2
 
 
 def test_a_window_of_the_whole_picture_changes_nothing() -> None:
@@ -203,15 +221,19 @@ def test_without_changes_the_bytes_arrive_as_they_are() -> None:
     assert (wanted.gain, wanted.offset) == (1.0, 0.0)
 
 
-def test_light_stays_between_black_and_white_and_noise_is_seeded() -> None:
-    pixels = torch.full((2, 3, 8, 8), 100.0)
-    gains, offsets = torch.tensor([1.0, 3.0]), torch.tensor([-20.0, 0.0])
-    done = lit(pixels.clone(), gains, offsets, 0.0, torch.Generator())
-    assert float(done[0].mean()) == 80.0
-    assert float(done[1].mean()) == 255.0
-    noisy = [
-        lit(pixels.clone(), gains, offsets, 5.0, torch.Generator().manual_seed(seed))
-        for seed in (1, 1, 2)
-    ]
-    assert torch.equal(noisy[0], noisy[1])
-    assert not torch.equal(noisy[0], noisy[2])
+@pytest.mark.parametrize(
+    ("gain", "offset", "wanted"),
+    [(1.0, -20.0, 80), (3.0, 0.0, 255), (1.1, 0.25, 110), (0.5, -70.0, 0), (1.0, 0.0, 100)],
+)
+def test_light_stays_between_black_and_white(gain: float, offset: float, wanted: int) -> None:
+    out = np.full((8, 8, 3), 100, np.uint8)
+    light(Change(None, None, None, 1.0, None, gain, offset), out)
+    assert (out == wanted).all()
+
+
+def test_noise_is_seeded_and_stays_between_black_and_white() -> None:
+    pixels = torch.full((2, 3, 8, 8), 250.0)
+    noise = [noisy(pixels.clone(), 5.0, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    assert torch.equal(noise[0], noise[1])
+    assert not torch.equal(noise[0], noise[2])
+    assert float(noise[0].max()) == 255.0

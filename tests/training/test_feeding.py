@@ -54,8 +54,6 @@ def same(a: Batch, b: Batch) -> bool:
         return False
     return (
         torch.equal(a.pictures, b.pictures)
-        and torch.equal(a.gains, b.gains)
-        and torch.equal(a.offsets, b.offsets)
         and torch.equal(a.targets.boxes, b.targets.boxes)
         and torch.equal(a.targets.ignore, b.targets.ignore)
         and a.noise_seed == b.noise_seed
@@ -101,7 +99,6 @@ def test_the_shares_of_several_processes_are_the_pictures_of_one(world: int) -> 
     for rank in range(world):
         (share,) = fed([PARTS[0][rank::world]])
         assert torch.equal(share.pictures, whole.pictures[rank::world])
-        assert torch.equal(share.gains, whole.gains[rank::world])
 
 
 def test_class_targets_go_with_their_pictures() -> None:
@@ -110,17 +107,29 @@ def test_class_targets_go_with_their_pictures() -> None:
         assert batch.targets.labels.tolist() == part
 
 
-def test_pixels_are_lit_and_plain_ones_are_not() -> None:
-    noisy = Augment(scale=0, shift=0, brightness=0.5, offset=30, noise=5)
-    (batch,) = fed([[0, 1]], Recipe(resolution=(32, 16), augment=noisy))
+@pytest.mark.parametrize("boxes", [True, False])
+def test_pixels_are_lit_and_plain_ones_are_not(boxes: bool) -> None:
+    dim = Augment(scale=0, shift=0, brightness=0.5, offset=30, noise=5)
+    recipe = Recipe(resolution=(32, 16), augment=dim)
+    made = examples(boxes=boxes)
+    with Feeder(made, recipe, threads=1, paint_ignored=False, keep_unlit=True) as feeder:
+        batch = feeder.batch(3, np.array([0, 1]))
+    device, kind = torch.device("cpu"), torch.float32
+    pictures = torch.from_numpy(made.pictures[:2]).permute(0, 3, 1, 2).float()
+    assert torch.equal(batch.plain(device, kind), pictures)
+    assert not torch.equal(batch.pixels(device, kind, 0.0), pictures)
+    noisy = batch.pixels(device, kind, dim.noise)
+    assert not torch.equal(noisy, batch.pixels(device, kind, 0.0))
+    assert torch.equal(noisy, batch.pixels(device, kind, dim.noise))
+    assert float(noisy.min()) >= 0
+    assert float(noisy.max()) <= 255
+
+
+def test_half_as_many_bits_hold_the_same_grey_levels() -> None:
+    (batch,) = fed([[0, 1]])
     device = torch.device("cpu")
-    pictures = torch.from_numpy(examples().pictures[:2]).permute(0, 3, 1, 2).float()
-    assert torch.equal(batch.plain(device), pictures)
-    lit = batch.pixels(device, noisy.noise)
-    assert not torch.equal(lit, pictures)
-    assert torch.equal(lit, batch.pixels(device, noisy.noise))
-    assert float(lit.min()) >= 0
-    assert float(lit.max()) <= 255
+    exact, half = (batch.pixels(device, kind, 0.0) for kind in (torch.float32, torch.bfloat16))
+    assert torch.equal(half.float(), exact)
 
 
 def test_an_error_in_a_thread_reaches_the_caller() -> None:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 
 from edgefactory.training.examples import Examples
-from edgefactory.training.paste import pasted, scene_of
+from edgefactory.training.paste import paste, scene_of
 from edgefactory.training.targets import ClassTargets, Marks
 
 HEIGHT, WIDTH, COUNT = 60, 120, 8
@@ -29,7 +29,12 @@ def still_scene() -> Examples:
 def join(seed: int) -> list[tuple[npt.NDArray[np.uint8], Marks]]:
     scene = scene_of(still_scene())
     assert scene is not None
-    return [pasted(scene, n, np.random.default_rng((seed, n))) for n in range(COUNT)]
+    made: list[tuple[npt.NDArray[np.uint8], Marks]] = []
+    for number in range(COUNT):
+        out = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+        marks = paste(scene, number, np.random.default_rng((seed, number)), out)
+        made.append((out, marks))
+    return made
 
 
 def test_newcomers_bring_their_pixels_and_their_box() -> None:
@@ -55,7 +60,7 @@ def test_the_examples_themselves_stay_as_they_were() -> None:
     learned = still_scene()
     scene = scene_of(learned)
     assert scene is not None
-    pasted(scene, 0, np.random.default_rng(0))
+    paste(scene, 0, np.random.default_rng(0), np.empty_like(learned.pictures[0]))
     assert (learned.pictures == still_scene().pictures).all()
 
 

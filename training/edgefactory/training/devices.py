@@ -65,8 +65,18 @@ def fabric_for(recipe: Recipe, strategy: Literal["auto", "ddp"], devices: int) -
         accelerator="auto",
         devices=devices,
         strategy=DDPStrategy(cluster_environment=_environment()) if strategy == "ddp" else "auto",
-        precision="bf16-mixed" if _bf16(recipe) else "32-true",
+        precision="bf16-mixed" if in_bf16(recipe) else "32-true",
     )
+
+
+def in_bf16(recipe: Recipe) -> bool:
+    """Whether to compute in bf16: where the recipe says so, or hardware does it fast."""
+    if recipe.precision != "auto":
+        return recipe.precision == "bf16"
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    can = torch.cpu.get_capabilities()
+    return bool(can.get("amx_bf16") or can.get("avx512_bf16"))
 
 
 def _environment() -> LightningEnvironment | TorchElasticEnvironment:
@@ -77,16 +87,6 @@ def _environment() -> LightningEnvironment | TorchElasticEnvironment:
 def _launched(fabric: Fabric) -> Fabric:
     fabric.launch()
     return fabric
-
-
-def _bf16(recipe: Recipe) -> bool:
-    """Whether to compute in bf16: where the recipe says so, or hardware does it fast."""
-    if recipe.precision != "auto":
-        return recipe.precision == "bf16"
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    can = torch.cpu.get_capabilities()
-    return bool(can.get("amx_bf16") or can.get("avx512_bf16"))
 
 
 def _count(recipe: Recipe) -> int:

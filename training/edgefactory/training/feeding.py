@@ -8,6 +8,7 @@ steps leave enough of them idle. Tiny pictures are moved all at once.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,14 +16,25 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from edgefactory.training.augment import DICE, GREY, Change, change, draw, lit, moved, views
+from edgefactory.training.augment import (
+    DICE,
+    GREY,
+    Change,
+    change,
+    draw,
+    light,
+    moved,
+    noisy,
+    views,
+)
 from edgefactory.training.examples import Examples
-from edgefactory.training.paste import Scene, pasted, scene_of
+from edgefactory.training.paste import Scene, paste, scene_of
 from edgefactory.training.recipe import Recipe
 from edgefactory.training.targets import NO_MARKS, ClassTargets, Marks, Targets, joined, padded
 
@@ -36,23 +48,27 @@ _SMALL: Final = 64 * 64  # pixels of a picture up to which a batch is moved at o
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures uint8 [N,H,W,3], how each is lit [N], what they ask for, and the noise's seed."""
+    """Pictures uint8 [N,H,W,3], what they ask for, and the seed of their noise.
+
+    `unlit`: the same pictures before their light was changed, from a feeder that keeps them.
+    """
 
     pictures: Tensor
-    gains: Tensor
-    offsets: Tensor
     targets: Targets | ClassTargets
     noise_seed: int
+    unlit: Tensor | None = None
 
-    def pixels(self, device: torch.device, noise: float) -> Tensor:
-        """Grey levels as float [N,3,H,W] on the network's device, lit."""
-        pixels = self.pictures.to(device).permute(0, 3, 1, 2).float()
+    def pixels(self, device: torch.device, kind: torch.dtype, noise: float) -> Tensor:
+        """Grey levels [N,3,H,W] on the network's device, with noise; bf16 holds them exactly."""
+        if not noise:
+            return _pixels(self.pictures, device, kind)
         chance = torch.Generator().manual_seed(self.noise_seed)
-        return lit(pixels, self.gains.to(device), self.offsets.to(device), noise, chance)
+        return noisy(_pixels(self.pictures, device, torch.float32), noise, chance).to(kind)
 
-    def plain(self, device: torch.device) -> Tensor:
-        """The same grey levels as they are, not lit."""
-        return self.pictures.to(device).permute(0, 3, 1, 2).float()
+    def plain(self, device: torch.device, kind: torch.dtype) -> Tensor:
+        """The grey levels of `unlit`."""
+        assert self.unlit is not None
+        return _pixels(self.unlit, device, kind)
 
 
 class Feeder:
@@ -65,21 +81,21 @@ class Feeder:
         *,
         threads: int,
         paint_ignored: bool,
+        keep_unlit: bool = False,
     ) -> None:
         """`paint_ignored`: regions that teach nothing are painted grey, for losses that cannot
-        leave them out."""
+        leave them out. `keep_unlit`: batches have their `unlit` pictures too."""
         self._examples = examples
         self._recipe = recipe
         self._scene: Scene | None = scene_of(examples) if recipe.augment.paste else None
         self._threads = threads
-        self._paint = paint_ignored
+        self._paint, self._keep_unlit = paint_ignored, keep_unlit
         self._tables: dict[tuple[int, int], Floats] = {}
-        # Each of these threads computes alone. The number is OpenMP's of the calling thread, so the
-        # network keeps all of its own.
-        alone = partial(torch.set_num_threads, 1)
-        self._pool = ThreadPoolExecutor(threads, "feeder", alone)
+        self._own = threading.local()
+        self._pool = ThreadPoolExecutor(threads, "feeder", self._begin)
+        cv2.setNumThreads(1)  # of the whole process
         # Batches wait for pictures, so they must not take the threads that make those.
-        self._batches = ThreadPoolExecutor(1, "batches", alone)
+        self._batches = ThreadPoolExecutor(1, "batches", partial(torch.set_num_threads, 1))
 
     def __enter__(self) -> Self:
         return self
@@ -117,13 +133,21 @@ class Feeder:
             out, marks = views(self._examples.pictures[numbers], changes), list[Marks]()
         else:
             out, marks = self._each(epoch, numbers, changes, dice[:, DICE])
-        return Batch(
-            pictures=torch.from_numpy(out),
-            gains=torch.tensor([wanted.gain for wanted in changes]),
-            offsets=torch.tensor([wanted.offset for wanted in changes]),
-            targets=self._targets(numbers, marks, changes, out),
-            noise_seed=int(dice[0, DICE + 1] * 2**52),
-        )
+        targets = self._targets(numbers, marks, changes, out)
+        unlit = torch.from_numpy(out.copy()) if self._keep_unlit else None
+        for picture, wanted in zip(out, changes, strict=True):
+            light(wanted, picture)
+        seed = int(dice[0, DICE + 1] * 2**52)
+        return Batch(torch.from_numpy(out), targets, seed, unlit)
+
+    def _begin(self) -> None:
+        """What each thread that prepares pictures does first.
+
+        It computes alone; the number is OpenMP's of the calling thread, so the network keeps all
+        of its own. Where people join pictures is kept: new memory costs more than to write there.
+        """
+        torch.set_num_threads(1)
+        self._own.canvas = np.empty(self._examples.pictures.shape[1:], np.uint8)
 
     def _small(self, changes: list[Change]) -> bool:
         """Whether all pictures are moved at once: tiny ones without boxes or anything dear."""
@@ -153,7 +177,8 @@ class Feeder:
         """A picture and its marks, joined by others where it is one that is."""
         if self._scene is not None and luck < self._recipe.augment.paste:
             chance = np.random.default_rng((self._recipe.seed, epoch, number))
-            return pasted(self._scene, number, chance)
+            canvas: UInt8 = self._own.canvas
+            return canvas, paste(self._scene, number, chance, canvas)
         targets = self._examples.targets
         marks = NO_MARKS if isinstance(targets, ClassTargets) else targets[number]
         return self._examples.pictures[number], marks
@@ -185,6 +210,10 @@ class Feeder:
         if self._paint:
             paint(out, flat, of)
         return padded(flat, of, len(numbers))
+
+
+def _pixels(pictures: Tensor, device: torch.device, kind: torch.dtype) -> Tensor:
+    return pictures.to(device).permute(0, 3, 1, 2).to(kind)
 
 
 def paint(pictures: UInt8, marks: Marks, of: Ints) -> None:

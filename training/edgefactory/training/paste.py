@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edgefactory.training.augment import whole
 from edgefactory.training.examples import Examples
-from edgefactory.training.targets import ClassTargets, Marks, joined
+from edgefactory.training.targets import ClassTargets, Marks
 
 _MOST = 8  # people that join a picture
-_DIFFERENCE = 30  # grey levels, in the channel that differs most
+_SAME = np.zeros(3)  # grey levels by which the channels of two pixels differ, at least
+_ALIKE = np.full(3, 30.0)  # and at most, where nobody is
 _STILL = 0.2  # of all pixels may differ on average, or the camera moves
 _PERSON = 0.25  # of a box must differ, or it holds no person to cut out
 _HIDDEN = 0.6  # of a box covered: it is no longer asked for
@@ -55,8 +56,8 @@ class Scene:
         """Where pixels (the part `box` of a picture) are not what is behind."""
         x0, y0, x1, y1 = box
         behind = self.behind[y0:y1, x0:x1]
-        away = np.maximum(pixels, behind) - np.minimum(pixels, behind) > _DIFFERENCE
-        return np.asarray(away[..., 0] | away[..., 1] | away[..., 2])
+        alike = cv2.inRange(cv2.absdiff(pixels, behind), _SAME, _ALIKE)
+        return np.asarray(alike == 0)
 
 
 def scene_of(learned: Examples) -> Scene | None:
@@ -71,9 +72,11 @@ def scene_of(learned: Examples) -> Scene | None:
     return scene if moves < _STILL else None
 
 
-def pasted(scene: Scene, number: int, chance: np.random.Generator) -> tuple[UInt8, Marks]:
-    """Picture `number` joined by up to _MOST people of another one, and everyone's marks."""
-    canvas = _Canvas(scene.pictures[number].copy(), scene.pictures[number], scene.marks[number])
+def paste(scene: Scene, number: int, chance: np.random.Generator, out: UInt8) -> Marks:
+    """Write picture `number`, joined by up to _MOST people of another one, to `out`; everyone's
+    marks."""
+    out[:] = scene.pictures[number]
+    canvas = _Canvas(out, scene.pictures[number], scene.marks[number])
     other = int(chance.integers(len(scene.pictures)))
     theirs = scene.marks[other]
     taught = np.flatnonzero((theirs.weights > 0) & ~theirs.ignore)
@@ -81,7 +84,7 @@ def pasted(scene: Scene, number: int, chance: np.random.Generator) -> tuple[UInt
         box = _inside(theirs.boxes[person].tolist(), canvas.pixels.shape)
         if box is not None:
             _set_down(canvas, scene, (other, person), box, chance)
-    return canvas.pixels, canvas.everyone(theirs)
+    return canvas.everyone(theirs)
 
 
 @dataclass
@@ -104,10 +107,15 @@ class _Canvas:
         """Everyone's marks; `theirs` are those of the other picture."""
         if not self.come:
             return self.marks
-        marks, _ = joined([self.marks, theirs.at(np.array(self.come))])
-        boxes = np.array(self.boxes, np.float32)
-        hidden = _hidden(boxes, len(self.marks))
-        return Marks(boxes, marks.labels, marks.weights, marks.heights, marks.ignore | hidden)
+        come, boxes = np.array(self.come), np.array(self.boxes, np.float32)
+        ignore = np.concatenate((self.marks.ignore, theirs.ignore[come]))
+        return Marks(
+            boxes,
+            np.concatenate((self.marks.labels, theirs.labels[come])),
+            np.concatenate((self.marks.weights, theirs.weights[come])),
+            np.concatenate((self.marks.heights, theirs.heights[come])),
+            ignore | _hidden(boxes, len(self.marks)),
+        )
 
 
 def _inside(box: list[float], shape: tuple[int, ...]) -> Box | None:
@@ -137,7 +145,7 @@ def _set_down(
         before = canvas.before[y0:y1, target[0] : target[2]]
         person = person & ~(front & scene.differs(before, target))
     window = canvas.pixels[y0:y1, target[0] : target[2]]
-    np.copyto(whole(window), whole(scene.pictures[other, y0:y1, x0:x1]), where=person)
+    cv2.copyTo(scene.pictures[other, y0:y1, x0:x1], person.view(np.uint8), window)
     canvas.come.append(number)
     canvas.boxes.append([float(value) for value in target])
 
@@ -163,8 +171,9 @@ def _hidden(boxes: npt.NDArray[np.float32], first: int) -> Bools:
     come = boxes[first:]
     low = np.maximum(boxes[:, None, :2], come[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], come[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=2)
-    area = np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1.0)
-    covers = (boxes[:, 3, None] <= come[None, :, 3]) & (shared / area[:, None] > _HIDDEN)
-    later = np.arange(len(boxes))[:, None] < np.arange(first, len(boxes))[None, :]
-    return np.asarray((covers & later).any(axis=1))
+    shared, side = np.maximum(high - low, 0), boxes[:, 2:] - boxes[:, :2]
+    most = np.maximum(side[:, 0] * side[:, 1], 1.0) * _HIDDEN
+    covers = boxes[:, 3, None] <= come[None, :, 3]
+    covers &= shared[..., 0] * shared[..., 1] > most[:, None]
+    covers &= np.arange(len(boxes))[:, None] < np.arange(first, len(boxes))[None, :]
+    return np.asarray(covers.any(axis=1))

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
 from types import TracebackType
 from typing import Any, Final, Self
@@ -26,11 +25,12 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.workers import cores
+from edgefactory.training.averaging import Average
 from edgefactory.training.checkpoint import Epoch
+from edgefactory.training.devices import in_bf16
 from edgefactory.training.examples import Examples
 from edgefactory.training.feeding import Batch, Feeder
 from edgefactory.training.networks import Network, build
@@ -96,11 +96,11 @@ class Run:
         self.recipe, self.data, self.fabric = recipe, data, fabric
         self.done, self.start = Progressed(), begun.start
         network = begun.network.to(memory_format=torch.channels_last)
+        self._kind = torch.bfloat16 if in_bf16(recipe) else torch.float32
         self._per_epoch = batches_an_epoch(len(data.learned), recipe.batch)
         optimizer, self._schedule = _optimizer(network, recipe, self.steps)
         self._network, self._optimizer = fabric.setup(network, optimizer)
-        average = partial(_average, recipe.ema)
-        self._averaged = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+        self._averaged = Average(self._network.module, recipe.ema)
         self._worth = worth_of(data.learned.targets, len(data.classes), recipe.balance)
         self._teacher, self._follow = begun.teacher, begun.follow
         if self._teacher is not None:
@@ -125,21 +125,16 @@ class Run:
     def kept(self) -> Network:
         """The averaged network; at the end of a run with patience, that of the best epoch."""
         if self._best is None or not self.ended:
-            return self._averaging
-        module = copy.deepcopy(self._averaging)
+            return self._averaged.module
+        module = copy.deepcopy(self._averaged.module)
         module.load_state_dict(self._best)
-        return module
-
-    @property
-    def _averaging(self) -> Network:
-        module = self._averaged.module
-        assert isinstance(module, Network)
         return module
 
     def __enter__(self) -> Self:
         self._feeder = self._open.enter_context(self._feed(self.data.learned))
         if self.data.unlabelled is not None:
-            self._other = self._open.enter_context(self._feed(self.data.unlabelled))
+            unlabelled = self._feed(self.data.unlabelled, keep_unlit=True)
+            self._other = self._open.enter_context(unlabelled)
         return self
 
     def __exit__(
@@ -214,7 +209,7 @@ class Run:
         )
         self._ahead = None
 
-    def _feed(self, examples: Examples) -> Feeder:
+    def _feed(self, examples: Examples, *, keep_unlit: bool = False) -> Feeder:
         ours = max(1, cores() // self.fabric.world_size)
         threads = self.recipe.threads or min(_MOST_THREADS, ours)
         network = self._network.module
@@ -223,6 +218,7 @@ class Run:
             self.recipe,
             threads=threads,
             paint_ignored=not network.ignores,
+            keep_unlit=keep_unlit,
         )
 
     def _batches(self) -> Iterator[tuple[Batch, Batch | None]]:
@@ -275,14 +271,14 @@ class Run:
         )
         self._optimizer.step()
         self._schedule.step()
-        self._averaged.update_parameters(self._network.module)
+        self._averaged.follow()
         self.done.step += 1
         self.done.loss += value
 
     def _loss(self, batch: Batch, other: Batch | None) -> Tensor:
         device, noise = self.fabric.device, self.recipe.augment.noise
         network: Network = self._network.module
-        pixels = batch.pixels(device, noise)
+        pixels = batch.pixels(device, self._kind, noise)
         targets = batch.targets.to(device)
         if self._teacher is not None:
             raw = self._network(pixels)
@@ -292,11 +288,11 @@ class Run:
             return own + self._follow * network.agreement(raw, told)
         if other is None:
             return network.loss(self._network(pixels), targets)
-        changed = other.pixels(device, noise)
+        changed = other.pixels(device, self._kind, noise)
         raw = self._network(torch.cat((pixels, changed)))
         told, seen = _rows(raw, slice(len(pixels))), _rows(raw, slice(len(pixels), None))
         with torch.no_grad(), self.fabric.autocast():
-            reference = self._averaged.module.eval()(other.plain(device))
+            reference = self._averaged.module.eval()(other.plain(device, self._kind))
         done = len(self.done.curve) * self._per_epoch + self.done.step
         ramp = min(1.0, done / max(1.0, _RAMP * self.steps))
         weight = self.recipe.distil.consistency * ramp
@@ -308,7 +304,7 @@ class Run:
             return None
         value = None
         if self.fabric.is_global_zero:
-            value = score(self._averaging, self.data.judged, self.recipe.task)
+            value = score(self._averaged.module, self.data.judged, self.recipe.task)
         return self.fabric.broadcast(value)
 
     def _keep_best(self, point: Epoch) -> None:
@@ -318,7 +314,7 @@ class Run:
         before = self.done.curve[self.done.best - 1].val if self.done.best else None
         if before is None or point.val > before:
             self.done.best = point.epoch
-            weights = self._averaging.state_dict()
+            weights = self._averaged.module.state_dict()
             self._best = {name: value.clone() for name, value in weights.items()}
 
 
@@ -346,18 +342,6 @@ def _optimizer(
         cycle_momentum=False,
     )
     return optimizer, schedule
-
-
-def _average(ema: float, averaged: Any, current: Any, count: Tensor | int) -> None:
-    """Move the averaged tensors to the current ones, after `count` steps.
-
-    The decay begins small and rises to `ema` (as in TensorFlow's ExponentialMovingAverage with
-    num_updates): else a short run's average is still what it was before it learned anything, and
-    the variances of its norms, which begin at 1, make its answers worth nothing.
-    """
-    steps = int(count)
-    decay = min(ema, (1 + steps) / (10 + steps))
-    get_ema_multi_avg_fn(decay)(averaged, current, count)  # type: ignore[no-untyped-call] # no hint
 
 
 def _rows(raw: Any, rows: slice) -> Any:
