@@ -168,7 +168,7 @@ def _tcp(access: Access) -> socket.socket:
     try:
         return socket.create_server((access.host, access.port), family=family, backlog=BACKLOG)
     except OSError as error:
-        why = os.strerror(error.errno) if (error.errno or 0) > 0 else str(error)
+        why = os.strerror(error.errno) if error.errno else str(error)
         raise InputError(
             f"cannot listen on {access.host}:{access.port}: {why}; choose another address"
         ) from error

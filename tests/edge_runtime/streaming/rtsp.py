@@ -73,9 +73,9 @@ class Camera:
         return f"rtsp://me:secret@127.0.0.1:{self.port}/lobby"
 
     def __enter__(self) -> "subprocess.Popen[str]":
-        command = [sys.executable, SERVER, str(self.port), self._film, "me", "secret"]
+        command = [sys.executable, str(SERVER), str(self.port), str(self._film)]
         self._process = subprocess.Popen(
-            [*command, str(self._transports)],
+            [*command, "me", "secret", str(self._transports)],
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

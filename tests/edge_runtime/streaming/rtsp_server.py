@@ -20,7 +20,7 @@ ROLE: Final = b"viewer"
 
 def call(library: ctypes.CDLL, name: str, returns: Any, *arguments: Any) -> Any:
     """Call a function; int stands for gint, bytes for a string, everything else for a pointer."""
-    kinds = {int: c_int, bytes: c_char_p}
+    kinds: dict[type, Any] = {int: c_int, bytes: c_char_p}
     function = library[name]
     function.restype = returns
     function.argtypes = [kinds.get(type(argument), c_void_p) for argument in arguments]

@@ -109,8 +109,12 @@ def test_a_camera_that_hangs_is_missing(environment: Mapping[str, str], shown: P
         assert decoder.next(60) is not None
         process.send_signal(signal.SIGSTOP)
         with pytest.raises(MissingError, match="no picture within 1 s"):
-            while decoder.next(1) is not None:
-                pass
+            _drain(decoder)
+
+
+def _drain(decoder: Decoder) -> None:
+    while decoder.next(1) is not None:
+        pass
 
 
 def test_what_a_camera_refuses_is_said(environment: Mapping[str, str], shown: Path) -> None:

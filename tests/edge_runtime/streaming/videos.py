@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
@@ -14,6 +15,7 @@ from ..models import scene
 from ..serving import Handler
 
 WIDTH, HEIGHT, FPS = 128, 96, 20
+Codec = Literal["mpeg4", "libx264"]
 BOUNDARY = b"--next"
 
 
@@ -49,7 +51,7 @@ def covered(index: int) -> UInt8:
 
 
 def film(
-    path: Path, count: int, shown: Callable[[int], UInt8], fps: int = FPS, codec: str = "mpeg4"
+    path: Path, count: int, shown: Callable[[int], UInt8], fps: int = FPS, codec: Codec = "mpeg4"
 ) -> Path:
     """A video file of `count` pictures."""
     with av.open(str(path), "w") as container:
