@@ -86,7 +86,7 @@ class Wish:
     """What to update, and how: `engine` None lets the measurement choose.
 
     With `trial` a new release is left on trial for the daemon, and one that fails is barred;
-    `retry` tries also what is barred.
+    `retry` tries also what is barred, and chooses anew where a variant was refused.
     """
 
     model: str
@@ -272,6 +272,8 @@ class _Updating:
         """True when what is active needs no new choice: intact, and of the engine asked for."""
         if self._wish.engine is not None and active.engine != self._wish.engine:
             return False
+        if self._wish.retry and self._slots().refused:
+            return False  # what was refused then may run by now
         variant = release.variant(active.variant)
         needed = [*variant.files.values(), *(case.picture for case in release.golden.cases)]
         return engines.unavailable(variant.engine, active.provider) is None and all(

@@ -15,6 +15,8 @@ from edge_runtime.cli.console import Console
 from edge_runtime.cli.options import add_model, add_threads, count, index, state_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge_runtime.contract import RunReport
     from edge_runtime.engines import Session
     from edge_runtime.running import Active
@@ -52,14 +54,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> None:
     """Be the daemon; or self-test the active release, run it, and say what was found."""
+    _check(options)
     if options.video is None and options.pictures is None:
         _stay(options)
         return
     from edge_runtime.errors import InputError
     from edge_runtime.running import active, open_active
-
-    if options.out is None:
-        raise InputError("--out DIR is missing: where the results go")
 
     state = state_of(options)
     found = active(state, options.model)
@@ -68,12 +68,15 @@ def run(options: argparse.Namespace, console: Console) -> None:
             f"{found.release.name} makes embeddings, in which nothing is counted or read; "
             "`edge-runtime infer` prints them"
         )
-    console.progress(0, 0, f"self-test of {found.release.name} {found.release.version}")
-    session = open_active(state, found, options.threads)
+
+    def opened() -> "Session":
+        console.progress(0, 0, f"self-test of {found.release.name} {found.release.version}")
+        return open_active(state, found, options.threads)
+
     if found.release.task == "detection":
-        report = _detect(options, console, found, session)
+        report = _detect(options, console, found, opened)
     else:
-        report = _read(options, console, found, session)
+        report = _read(options, console, found, opened)
     counts = ", ".join(f"{name} {number}" for name, number in report.counts.items())
     lines = [
         f"{report.release_name} {report.release_version} ({report.variant}): {counts}",
@@ -86,12 +89,42 @@ def run(options: argparse.Namespace, console: Console) -> None:
     console.result(report, lines)
 
 
+def _check(options: argparse.Namespace) -> None:
+    """Raises InputError for options that do not go together, before anything is loaded."""
+    from edge_runtime.errors import InputError
+
+    if options.video is not None or options.pictures is not None:
+        if options.out is None:
+            raise InputError("--out DIR is missing: where the results go")
+        if options.listen is not None:
+            raise InputError("--listen is the daemon's, which has no --video or --pictures")
+        if options.line is not None:
+            from edge_runtime.streams.lines import parse_line
+
+            parse_line(options.line)
+        return
+    for name in ("line", "out", "stream"):
+        if getattr(options, name) is not None:
+            raise InputError(
+                f"--{name} needs --video or --pictures; the daemon's cameras and their lines stand "
+                "in daemon.toml as [streams.NAME]"
+            )
+
+
 def _stay(options: argparse.Namespace) -> None:
     import signal
 
     import msgspec
 
-    from edge_runtime.daemon import Daemon, ModelSettings, Settings, logs, parts, read_settings
+    from edge_runtime.daemon import (
+        Daemon,
+        ServeCheck,
+        Settings,
+        logs,
+        only,
+        parts,
+        read_settings,
+    )
     from edge_runtime.daemon.streaming import Around, Streams
     from edge_runtime.serving.live import Live
     from edge_runtime.watching import Watcher
@@ -105,15 +138,14 @@ def _stay(options: argparse.Namespace) -> None:
             found = msgspec.structs.replace(found, serve=serve)
         if options.model is None:
             return found
-        wanted = found.models.get(options.model) or ModelSettings(threads=options.threads)
-        return msgspec.structs.replace(found, models={options.model: wanted})
+        return only(found, options.model, options.threads)
 
     watcher = Watcher(lambda: time.monotonic() - start)
     now = settings()
     streams = Streams(Around(state, watcher, Live(now.serve.live)))
-    daemon = Daemon(
-        state, settings, (watcher.tap,), parts(state, now, watcher.summary, streams), streams.take
-    )
+    working = parts(state, now, watcher.summary, streams)
+    check = ServeCheck(state)
+    daemon = Daemon(state, settings, (watcher.tap,), working, streams.take, check)
     signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
     signal.signal(signal.SIGINT, lambda *_: daemon.stop())
     signal.signal(signal.SIGHUP, lambda *_: daemon.reload())
@@ -148,7 +180,10 @@ def _watched(report: "RunReport") -> list[str]:
 
 
 def _detect(
-    options: argparse.Namespace, console: Console, active: "Active", session: "Session"
+    options: argparse.Namespace,
+    console: Console,
+    active: "Active",
+    opened: "Callable[[], Session]",
 ) -> "RunReport":
     from edge_runtime.streams.detection import DetectionRun, run_detection
     from edge_runtime.streams.lines import parse_line
@@ -162,12 +197,15 @@ def _detect(
             options.pictures, name, options.from_frame, options.frames, options.fps
         )
     line = parse_line(options.line) if options.line else None
-    job = DetectionRun(active, session, stream, line, options.out, clip=not options.no_clip)
+    job = DetectionRun(active, opened(), stream, line, options.out, clip=not options.no_clip)
     return run_detection(job, console.progress)
 
 
 def _read(
-    options: argparse.Namespace, console: Console, active: "Active", session: "Session"
+    options: argparse.Namespace,
+    console: Console,
+    active: "Active",
+    opened: "Callable[[], Session]",
 ) -> "RunReport":
     from edge_runtime.errors import InputError
     from edge_runtime.streams.vouchers import VoucherRun, run_vouchers
@@ -177,5 +215,5 @@ def _read(
     if options.line:
         raise InputError(f"{active.release.name} finds no boxes that could cross a --line")
     name = options.stream or options.pictures.name
-    job = VoucherRun(active, session, options.pictures, name, options.out)
+    job = VoucherRun(active, opened(), options.pictures, name, options.out)
     return run_vouchers(job, console.progress)

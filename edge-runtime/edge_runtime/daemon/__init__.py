@@ -6,14 +6,22 @@ fetches and tests; `book` writes the journal.
 """
 
 from edge_runtime.daemon.loop import Daemon, Part
-from edge_runtime.daemon.parts import parts
-from edge_runtime.daemon.settings import ModelSettings, Settings, parse_settings, read_settings
+from edge_runtime.daemon.parts import ServeCheck, parts
+from edge_runtime.daemon.settings import (
+    ModelSettings,
+    Settings,
+    only,
+    parse_settings,
+    read_settings,
+)
 
 __all__ = [
     "Daemon",
     "ModelSettings",
     "Part",
+    "ServeCheck",
     "Settings",
+    "only",
     "parse_settings",
     "parts",
     "read_settings",

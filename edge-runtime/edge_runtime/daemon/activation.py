@@ -71,6 +71,13 @@ def give_up(slots: ModelSlots, slot: Slot, reason: str, engines: str) -> ModelSl
     return go_back(barred, reason) if active else barred
 
 
+def may_choose_anew(slots: ModelSlots, slot: Slot, error: EdgeRuntimeError) -> bool:
+    """Whether another variant may take the place of `slot`, which did not load: it was found good
+    here before, so that it is the box that has changed, and its files are not to blame."""
+    proven = slots.active == slot and not slots.dwelling
+    return proven and isinstance(error, RefusedError | MissingError)
+
+
 def after_failed_load(
     slots: ModelSlots, slot: Slot, error: EdgeRuntimeError, engines: str
 ) -> ModelSlots:

@@ -6,7 +6,7 @@ What to do is decided by `activation` and `shadow`; here it is done. `step` neve
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from edge_runtime import engines
@@ -18,19 +18,27 @@ from edge_runtime.daemon.activation import (
     judge_dwell,
     key_of,
     looping,
+    may_choose_anew,
     next_load,
 )
 from edge_runtime.daemon.book import Book
 from edge_runtime.daemon.gauge import Gauged
 from edge_runtime.daemon.listening import Listener
-from edge_runtime.daemon.loading import Loading
+from edge_runtime.daemon.loading import Job, Loading
 from edge_runtime.daemon.settings import ModelSettings, Settings
 from edge_runtime.daemon.shadow import incomparable, judge
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.hosting import Host, Loaded, give_back_memory
 from edge_runtime.state import State
 from edge_runtime.store import ModelSlots, Slot
-from edge_runtime.store.slots import begin, commit, forget_starts, go_down, note_start
+from edge_runtime.store.slots import (
+    begin,
+    choose_anew,
+    commit,
+    forget_starts,
+    go_down,
+    note_start,
+)
 
 log = logging.getLogger(__name__)
 
@@ -79,11 +87,15 @@ class Keeper:
     def step(self) -> None:
         """Do what can be done now."""
         if self._loading is not None:
+            job = self._loading.job
             found = self._loading.found(self._around.settings.crash.load_s)
             if found is None:
                 return
-            self._loaded(self._loading.slot, found)
             self._loading = None
+            if isinstance(found, EdgeRuntimeError):
+                self._failed(job, found)
+            else:
+                self._loaded(job, found)
         self._follow()
         if self._candidate is not None and not self._slots.dwelling:
             self._shadow(self._candidate)
@@ -114,7 +126,7 @@ class Keeper:
     def _load(self) -> None:
         slots = self._slots
         slot = next_load(slots, self._here(), self._vain)
-        if slot is None:
+        if slot is None or self._loading is not None:
             return
         crash = looping(slots, slot, time.time(), self._around.settings.crash)
         if crash and not all_there_is(slots, slot):
@@ -122,16 +134,27 @@ class Keeper:
             return
         release = slot.release.sha256
         self._around.book.later(self.name, partial(note_start, release=release, at=time.time()))
-        self._loading = Loading(self._around.state, slot, self._wanted.threads, self._around.wake)
+        self._start(Job(slot, self._wanted.threads, self._wanted.engine))
 
-    def _loaded(self, slot: Slot, found: Loaded | EdgeRuntimeError) -> None:
-        if isinstance(found, EdgeRuntimeError):
-            self._say(logging.ERROR, "load-failed", slot, str(found))
-            self._vain |= {key_of(slot)}
-            self._change(
-                partial(after_failed_load, slot=slot, error=found, engines=engines.versions())
-            )
+    def _start(self, job: Job) -> None:
+        self._loading = Loading(self._around.state, job, self._around.wake)
+
+    def _failed(self, job: Job, error: EdgeRuntimeError) -> None:
+        slot = job.slot
+        if error is not job.failed:
+            self._say(logging.ERROR, "load-failed", slot, str(error))
+        if job.failed is None and may_choose_anew(self._slots, slot, error):
+            self._start(replace(job, failed=error))
             return
+        self._vain |= {key_of(slot)}
+        self._change(partial(after_failed_load, slot=slot, error=error, engines=engines.versions()))
+
+    def _loaded(self, job: Job, found: Loaded) -> None:
+        slot = found.active.slot
+        if job.failed is not None:
+            self._say(logging.WARNING, "chosen-anew", slot, f"{slot.chosen}: {job.failed}")
+            reason = str(job.failed)
+            self._change(partial(choose_anew, old=job.slot, new=slot, reason=reason))
         slots = self._slots
         if slots.active == slot:
             self._serve(found)

@@ -40,12 +40,14 @@ class Looking:
         """Decide about `picture` (uint8 [H,W,3], RGB).
 
         Raises MissingError when no model is loaded, RefusedError or ContractError when it fails,
-        InputError when it takes no pictures.
+        InputError when it takes no pictures, or finds nothing that could cross the line.
         """
         loaded = host.get(self._settings.model)
         release = loaded.active.release
         if not isinstance(release.input.signal, UnsetType):
             raise InputError(f"{release.name} takes recordings, and a stream shows pictures")
+        if self._line is not None and release.task != "detection":
+            raise InputError(f"{release.name} finds no boxes that could cross a line")
         given, place = preprocess(picture, release.input)
         outputs = host.run_on(loaded, given[None])
         threshold = release.operating_point.score_threshold

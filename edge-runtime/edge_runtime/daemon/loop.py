@@ -36,8 +36,9 @@ and left first when the daemon stops: then it ends what it has begun, and takes 
 class Daemon:
     """Keeps what `read_settings` names running on `state`.
 
-    `taps` hear every inference; `parts` use `host`; `told` gets the settings whenever they were
-    read. `run` blocks; `stop` and `reload` may be called from any thread and from signal handlers.
+    `taps` hear every inference; `parts` use `host`. `check` raises for settings that cannot work,
+    before anything is loaded or changed by them; `told` gets those that count from now on. `run`
+    blocks; `stop` and `reload` may be called from any thread and from signal handlers.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class Daemon:
         taps: tuple[Tap, ...] = (),
         parts: Sequence[Part] = (),
         told: Callable[[Settings], None] = lambda _: None,
+        check: Callable[[Settings], None] = lambda _: None,
     ) -> None:
         self._state, self._read_settings, self._parts = state, read_settings, parts
-        self._told = told
+        self._told, self._check = told, check
         self.host = Host((self._hear, *taps))
         self._site = state.site().site
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -71,9 +73,11 @@ class Daemon:
         self._events.put(self._reload)
 
     def run(self) -> None:
-        """Work until `stop`. Raises BusyError when this state has a daemon already."""
+        """Work until `stop`. Raises BusyError when this state has a daemon already, and what is
+        wrong with the settings."""
         clean = False
         with self._state.daemon_lock(), contextlib.ExitStack() as parts:
+            self._check(self._around.settings)
             log.info("the daemon of %s starts", self._site, extra={"event": "start"})
             with self._state.lock():
                 mend_journal(self._state, self._state.site(), time.time())
@@ -134,6 +138,12 @@ class Daemon:
                 "no model to run: say --model NAME, or name it in "
                 f"{self._state.settings} as [models.NAME]"
             )
+        for stream, wanted in settings.streams.items():
+            if wanted.model not in names:
+                raise InputError(
+                    f"streams.{stream}: model {wanted.model!r} does not run here; expected one of "
+                    f"{', '.join(names)}"
+                )
         self._around.settings = settings
         kept = {name: self._keepers.get(name) or Keeper(name, self._around) for name in names}
         for name, keeper in self._keepers.items():
@@ -152,7 +162,9 @@ class Daemon:
     def _reload(self) -> None:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
-            self._take(self._read_settings())
+            settings = self._read_settings()
+            self._check(settings)
+            self._take(settings)
             self._schedule()
             log.info("the settings were read again", extra={"event": "reload"})
         except EdgeRuntimeError as error:

@@ -1,12 +1,13 @@
 """What works with the models beside the daemon: the server, who tells what is watched, streams."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from edge_runtime.contract import Watch
 from edge_runtime.daemon.loop import Part
-from edge_runtime.daemon.settings import Settings
+from edge_runtime.daemon.settings import ServeSettings, Settings
 from edge_runtime.state import State
 
 if TYPE_CHECKING:
@@ -36,3 +37,31 @@ def parts(
     if streams is not None:
         found.append(streams)
     return found
+
+
+class ServeCheck:
+    """Refuses settings with which the server could not listen: InputError, MissingError.
+
+    The address of the settings that it takes first is our own from then on; other ones count from
+    the next start, which a mistake in them must not prevent.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._ours: ServeSettings | None = None
+
+    def __call__(self, settings: Settings) -> None:
+        """Look whether that can be listened on."""
+        from edge_runtime.daemon.answering import serving_settings
+        from edge_runtime.serving import check_listening
+
+        serving = serving_settings(settings.serve, self._state)
+        if self._ours is None:
+            check_listening(serving)
+            self._ours = settings.serve
+        elif _port(settings.serve) != _port(self._ours):
+            check_listening(replace(serving, socket=None))
+
+
+def _port(settings: ServeSettings) -> str:
+    return (settings.listen or "").rpartition(":")[2]

@@ -158,15 +158,26 @@ def parse_settings(text: str) -> Settings:
         raise InputError("shadow.accept must be below shadow.refuse")
     if found.shadow.least > found.shadow.most:
         raise InputError("shadow.least must not be above shadow.most")
+    if found.telemetry is not None and found.telemetry.collector is not None:
+        _check_collector(found.telemetry.collector)
     for name, stream in found.streams.items():
         try:
-            _check(stream, found.models)
+            _check(stream)
         except InputError as error:
             raise InputError(f"streams.{name}: {error}") from None
     return found
 
 
-def _check(stream: StreamSettings, models: dict[str, ModelSettings]) -> None:
+def only(settings: Settings, model: str, threads: int) -> Settings:
+    """The settings where nothing but `model` runs, by its section or with `threads`: without the
+    streams of other models that have one."""
+    wanted = settings.models.get(model) or ModelSettings(threads=threads)
+    others = settings.models.keys() - {model}
+    streams = {name: s for name, s in settings.streams.items() if s.model not in others}
+    return msgspec.structs.replace(settings, models={model: wanted}, streams=streams)
+
+
+def _check(stream: StreamSettings) -> None:
     """Raises InputError, which does not repeat the source: it may hold a password."""
     from edge_runtime.decoding.source import source_of
 
@@ -175,8 +186,24 @@ def _check(stream: StreamSettings, models: dict[str, ModelSettings]) -> None:
         from edge_runtime.streams.lines import parse_line
 
         parse_line(stream.line)
-    if models and stream.model not in models:
-        raise InputError(f"model {stream.model!r} has no section [models.{stream.model}]")
+
+
+def _check_collector(url: str) -> None:
+    """Raises InputError, which does not repeat the URL."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole:
+        raise InputError("telemetry.collector is not a URL with http:// or https:// and a host")
+    if "@" in parts.netloc:
+        raise InputError(
+            "telemetry.collector has a user or password, which are not sent; messages are signed "
+            "by this site's key: leave them out"
+        )
 
 
 def _nearest(message: str) -> str:

@@ -14,9 +14,9 @@ from urllib.parse import SplitResult, urlsplit
 from edge_runtime.errors import InputError
 
 # What FFmpeg may open in turn: a playlist of a camera must not name a file of ours, nor a file a
-# server. Over TCP a picture comes whole or not at all.
+# server. Over TCP a picture comes whole or not at all; UDP is for cameras that refuse TCP.
 _WEB: Final = {"protocol_whitelist": "http,https,httpproxy,tcp,tls,crypto"}
-_RTSP: Final = {"protocol_whitelist": "rtsp,rtsps,rtp,tcp,tls", "rtsp_transport": "tcp"}
+_RTSP: Final = {"protocol_whitelist": "rtsp,rtsps,rtp,tcp,tls,udp", "rtsp_flags": "prefer_tcp"}
 _FILE: Final = {"protocol_whitelist": "file"}
 OPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "http": _WEB,

@@ -4,8 +4,17 @@
 listens, `stop(drain_s)` when the last request is answered. See docs/serving.md.
 """
 
-from edge_runtime.serving.server import Server
+from edge_runtime.serving.server import Server, check_listening
 from edge_runtime.serving.settings import Limits, ServingSettings, listen_on
 from edge_runtime.serving.status import Panel, Row, Status
 
-__all__ = ["Limits", "Panel", "Row", "Server", "ServingSettings", "Status", "listen_on"]
+__all__ = [
+    "Limits",
+    "Panel",
+    "Row",
+    "Server",
+    "ServingSettings",
+    "Status",
+    "check_listening",
+    "listen_on",
+]

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 import stat
 import threading
@@ -59,7 +60,9 @@ class Server:
 
     def start(self) -> None:
         """Listen; returns when requests are answered. Raises InputError when it cannot."""
-        sockets = self._sockets()
+        sockets = _sockets(self._settings)
+        if self._settings.access is not None:
+            self.port = sockets[0][0].getsockname()[1]
         self._pool.look()
         self._pool.start()
         self._loop = asyncio.new_event_loop()
@@ -84,20 +87,6 @@ class Server:
         self._pool.stop()
         if self._settings.socket is not None:
             self._settings.socket.unlink(missing_ok=True)
-
-    def _sockets(self) -> list[tuple[socket.socket, Access | None]]:
-        found: list[tuple[socket.socket, Access | None]] = []
-        try:
-            if self._settings.access is not None:
-                found.append((_tcp(self._settings.access), self._settings.access))
-                self.port = found[0][0].getsockname()[1]
-            if self._settings.socket is not None:
-                found.append((_unix(self._settings.socket), None))
-        except InputError:
-            for listening, _ in found:
-                listening.close()
-            raise
-        return found
 
     def _run(
         self, sockets: list[tuple[socket.socket, Access | None]], ready: threading.Event
@@ -151,13 +140,37 @@ class Server:
         await asyncio.sleep(0)  # let them be lost
 
 
+def check_listening(settings: ServingSettings) -> None:
+    """Raise InputError when a server with `settings` could not listen now, as `start` would."""
+    for listening, _ in _sockets(settings):
+        listening.close()
+    if settings.socket is not None:
+        settings.socket.unlink(missing_ok=True)
+
+
+def _sockets(settings: ServingSettings) -> list[tuple[socket.socket, Access | None]]:
+    """What is listened on, that of TCP first. Raises InputError, with nothing left open."""
+    found: list[tuple[socket.socket, Access | None]] = []
+    try:
+        if settings.access is not None:
+            found.append((_tcp(settings.access), settings.access))
+        if settings.socket is not None:
+            found.append((_unix(settings.socket), None))
+    except InputError:
+        for listening, _ in found:
+            listening.close()
+        raise
+    return found
+
+
 def _tcp(access: Access) -> socket.socket:
     family = socket.AF_INET6 if ":" in access.host else socket.AF_INET
     try:
         return socket.create_server((access.host, access.port), family=family, backlog=BACKLOG)
     except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
         raise InputError(
-            f"cannot listen on {access.host}:{access.port}: {error.strerror or error}"
+            f"cannot listen on {access.host}:{access.port}: {why}; choose another address"
         ) from error
 
 

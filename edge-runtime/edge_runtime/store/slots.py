@@ -194,6 +194,16 @@ def go_down(slots: ModelSlots, reason: str) -> ModelSlots:
     return msgspec.structs.replace(slots, down=reason)
 
 
+def choose_anew(slots: ModelSlots, old: Slot, new: Slot, reason: str) -> ModelSlots:
+    """The slots after `new`, of the same release, took the place of `old`, which no longer runs
+    here for `reason`."""
+    if slots.active != old:
+        return slots
+    refused = {**slots.refused, old.chosen: reason}
+    text = f"{old.chosen} no longer runs here ({reason}); {new.chosen} of it was chosen anew"
+    return msgspec.structs.replace(slots, active=new, reason=text, refused=refused, down="")
+
+
 def drop_trial(slots: ModelSlots) -> ModelSlots:
     """The slots without their trial, which nobody wants any more; nothing is held against it."""
     if slots.trial is None:

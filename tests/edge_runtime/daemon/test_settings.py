@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.daemon import ModelSettings, Settings, parse_settings, read_settings
+from edge_runtime.daemon import ModelSettings, Settings, only, parse_settings, read_settings
 from edge_runtime.daemon.settings import StreamSettings
 from edge_runtime.errors import InputError
 
@@ -46,17 +46,24 @@ def test_what_is_wrong_is_named(text: str, message: str) -> None:
 
 
 def test_streams_have_a_source_and_a_model() -> None:
-    text = "[models.cctv]\n[streams.lobby]\nsource = 'rtsp://cam/1'\nmodel = '{}'\n{}"
-    found = parse_settings(text.format("cctv", "line = '1,2,3,4'"))
+    text = "[streams.lobby]\nsource = 'rtsp://cam/1'\nmodel = 'cctv'\n{}"
+    found = parse_settings(text.format("line = '1,2,3,4'"))
     assert found.streams == {"lobby": StreamSettings("rtsp://cam/1", "cctv", line="1,2,3,4")}
-    with pytest.raises(InputError, match=r"streams\.lobby: model 'ocr' has no section"):
-        parse_settings(text.format("ocr", ""))
     with pytest.raises(InputError, match=r"streams\.lobby: line '1,2' is not x0,y0,x1,y1"):
-        parse_settings(text.format("cctv", "line = '1,2'"))
+        parse_settings(text.format("line = '1,2'"))
     with pytest.raises(InputError, match=r"did you mean `silent_s`"):
-        parse_settings(text.format("cctv", "silence_s = 3"))
+        parse_settings(text.format("silence_s = 3"))
     with pytest.raises(InputError, match=r"`str` matching"):
         parse_settings("[streams.'../x']\nsource = 'a'\nmodel = 'b'")
+
+
+def test_only_one_model_and_its_streams() -> None:
+    text = "[models.a]\nthreads = 2\n[models.b]\n"
+    text += "".join(f"[streams.{m}]\nsource = 'rtsp://cam'\nmodel = '{m}'\n" for m in "abc")
+    found = only(parse_settings(text), "a", 4)
+    assert found.models == {"a": ModelSettings(threads=2)}
+    assert [*found.streams] == ["a", "c"]  # nobody knows c: the daemon says so
+    assert only(parse_settings(text), "d", 4).models == {"d": ModelSettings(threads=4)}
 
 
 def test_the_file_is_named(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from edge_runtime.daemon import eye as eyes
 from edge_runtime.hosting import Host, Loaded
+from edge_runtime.watching import watcher
 
 from ..models import build
 from ..oip.loading import loaded
@@ -33,3 +35,10 @@ def camera(server: Server) -> Iterator[WebCamera]:
     server.answers["/camera"] = camera
     yield camera
     camera.close()
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cameras are looked at as often as they show something."""
+    monkeypatch.setattr(watcher, "CAMERA_EVERY_S", 0.0)
+    monkeypatch.setattr(eyes, "LOOK_S", 0.0)

@@ -11,7 +11,6 @@ import pytest
 from edge_runtime.cli import main
 from edge_runtime.contract import CameraWatch, Event, LineCrossed, Watch
 from edge_runtime.daemon import Settings
-from edge_runtime.daemon import eye as eyes
 from edge_runtime.daemon import stream as streaming
 from edge_runtime.daemon.polling import Pace
 from edge_runtime.daemon.settings import StreamSettings
@@ -20,7 +19,7 @@ from edge_runtime.daemon.streaming import Around, Streams
 from edge_runtime.hosting import Host
 from edge_runtime.serving.live import Live
 from edge_runtime.state import State
-from edge_runtime.watching import Watcher, watcher
+from edge_runtime.watching import Watcher
 
 from ..daemon.running import until
 from ..serving import Server
@@ -72,13 +71,6 @@ def branch(tmp_path: Path, host: Host) -> Branch:
     """A branch whose models are loaded."""
     (tmp_path / "branch").mkdir()
     return Branch(tmp_path / "branch", host)
-
-
-@pytest.fixture
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cameras are looked at as often as they show something."""
-    monkeypatch.setattr(watcher, "CAMERA_EVERY_S", 0.0)
-    monkeypatch.setattr(eyes, "LOOK_S", 0.0)
 
 
 def _stream(source: str, **more: object) -> StreamSettings:

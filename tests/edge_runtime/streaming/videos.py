@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
@@ -14,6 +15,7 @@ from ..models import scene
 from ..serving import Handler
 
 WIDTH, HEIGHT, FPS = 128, 96, 20
+Codec = Literal["mpeg4", "libx264"]
 BOUNDARY = b"--next"
 
 
@@ -48,10 +50,12 @@ def covered(index: int) -> UInt8:
     return np.clip(70 + noise + np.zeros((HEIGHT, WIDTH, 3)), 0, 255).astype(np.uint8)
 
 
-def film(path: Path, count: int, shown: Callable[[int], UInt8], fps: int = FPS) -> Path:
+def film(
+    path: Path, count: int, shown: Callable[[int], UInt8], fps: int = FPS, codec: Codec = "mpeg4"
+) -> Path:
     """A video file of `count` pictures."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=fps)
+        stream = container.add_stream(codec, rate=fps)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.bit_rate = 4_000_000
         for index in range(count):
