@@ -159,7 +159,7 @@ class Run:
         """Train the next epoch, or the rest of one, and judge it.
 
         `after_step` is called with (steps done, steps of the run, text). Raises InputError when
-        the loss is no number.
+        the loss, or what the network then answers, is no number.
         """
         number = len(self.done.curve)
         began, waited = time.monotonic(), 0.0
