@@ -15,7 +15,8 @@ import msgspec
 import numpy as np
 
 from edgefactory.datasets import read_snapshot, snapshot_digest
-from edgefactory.training import Recipe, recipe_from, train
+from edgefactory.training import Recipe, recipe_from
+from edgefactory.training.trainer import Places, Plan, carry_out
 from edgefactory.training.tuning import (
     Budget,
     Measure,
@@ -108,7 +109,7 @@ def at_random(contest: Contest) -> Path:
 
 def by_default(contest: Contest) -> Path:
     """The default recipe on its largest scaling that fits: its own epochs, or as many more as
-    there is time for; the better one on val."""
+    there is time for, and what that has reached if it is cut; the better one on val."""
     runs = _Runs(contest)
     values = _default(runs)
     usual = runs.space.recipe(values)
@@ -129,8 +130,10 @@ def by_default(contest: Contest) -> Path:
             continue  # as the search does it: again with fewer, rather than be cut at the end
         found = runs.train(values, longer)
         break
-    better = found.state == "complete" and (found.value or 0.0) > (first.value or 0.0)
-    return runs.checkpoint(longer if better else usual)
+    better = (found.value or 0.0) > (first.value or 0.0)
+    return (
+        runs.checkpoint(longer, stopped=found.state == "cut") if better else runs.checkpoint(usual)
+    )
 
 
 def require_default_fits(contest: Contest) -> None:
@@ -178,10 +181,11 @@ class _Runs:
         metric = self._contest.task.metric
         return self._trainee(Job(0, values, recipe, until or recipe.epochs, metric, self.left))
 
-    def checkpoint(self, recipe: Recipe) -> Path:
-        """Of a run that is complete: its state lies in the scratch folder."""
+    def checkpoint(self, recipe: Recipe, *, stopped: bool = False) -> Path:
+        """Of a run that is complete or `stopped`: its state lies in the scratch folder."""
         out = self._contest.folder / "checkpoint"
-        train(recipe, self._contest.snapshot, out, self._scratch)
+        places = Places(self._contest.snapshot, out, self._scratch, None)
+        carry_out(Plan(recipe, stopped=stopped), places, None)
         return out
 
 

@@ -137,6 +137,7 @@ def test_times_are_read_as_people_write_them(text: str, seconds: float) -> None:
         (["--set", "epochs"], "--set epochs: expected KEY=VALUE"),
         (["--set", "epoch=3"], "did you mean 'epochs'"),
         (["--trials", "0"], "must be at least 1"),
+        (["--seed", "-1"], "--seed not below 0"),
         (["--device", "https://box:1"], "--device and --token-file belong together"),
         (["--address", "auto"], "--address is for --executor ray"),
         (["--executor", "ray"], "pip install 'edgefactory[ray]'"),

@@ -164,7 +164,7 @@ def test_what_cannot_be_read_or_written_is_one_clear_line(tmp_path: Path) -> Non
     with pytest.raises(StorageError, match="cannot be written"):
         export_onnx(folder, tmp_path / "file" / "model.onnx")
     (folder / "model.safetensors").write_bytes(b"not weights")
-    with pytest.raises(InputError, match="does not fit its recipe"):
+    with pytest.raises(InputError, match="does not fit the recipe beside it"):
         load_checkpoint(folder).network()
     (tmp_path / "no.onnx").write_bytes(b"no graph")
     with pytest.raises(InputError, match="no ONNX graph"):

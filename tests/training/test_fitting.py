@@ -110,6 +110,8 @@ def test_sequences_are_taken_as_they_are() -> None:
     sequences = snapshot_of((100, 6), task="classification", signal=MOTIONS)
     assert fitted({}, sequences) == {"task": "temporal", "resolution": [100, 6]}
     assert recipe_from(fitted({}, sequences), "fitted").resolution == (100, 6)
+    # Of a detector that somebody wants from them, the task is what is wrong, and not the size.
+    assert recipe_from(fitted({"task": "detection"}, sequences), "fitted").task == "detection"
 
 
 def test_one_odd_picture_does_not_decide() -> None:

@@ -27,6 +27,7 @@ from edgefactory.datasets import (
     read_snapshot,
     write_manifest,
 )
+from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.formats import ImportSettings
 from edgefactory.datasets.formats.sequences import SequenceSettings, import_sequences
 from edgefactory.training import (
@@ -130,6 +131,9 @@ def test_sequences_are_named_better_than_by_their_nearest_neighbour(tmp_path: Pa
     recipe = recipe_from(fitted(shipped, read_snapshot(snapshot)), "temporal")
     checkpoint = made(recipe, snapshot, tmp_path)
     assert judged(checkpoint.folder, snapshot, "accuracy") > 0.93
+    pictures = write_digits(tmp_path / "pictures", range(20), lambda _: "test")
+    with pytest.raises(InputError, match=r"is a model for sequences, .* holds pictures"):
+        judged(checkpoint.folder, pictures, "accuracy")
 
 
 def test_soft_answers_carry_what_hard_labels_do_not(tmp_path: Path) -> None:

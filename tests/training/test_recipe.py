@@ -67,3 +67,10 @@ def test_a_broken_recipe_file_is_named(tmp_path: Path, content: str) -> None:
 def test_a_missing_recipe_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent\.yaml"):
         load_recipe(tmp_path / "absent.yaml")
+
+
+def test_an_empty_recipe_file_holds_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("# epochs: 3\n")
+    with pytest.raises(InputError, match=r"recipe\.yaml holds nothing; expected keys and values"):
+        load_recipe(path)

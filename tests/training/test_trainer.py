@@ -164,6 +164,23 @@ def test_a_loss_that_is_no_number_names_the_learning_rate(snapshot: Path, tmp_pa
         run(wild, snapshot, tmp_path)
 
 
+@pytest.mark.parametrize("judged", [True, False], ids=["by val", "by nothing"])
+def test_a_last_step_that_spoils_the_network_leaves_no_checkpoint(
+    vouchers: Path, tmp_path: Path, *, judged: bool
+) -> None:
+    """No loss is looked at after it."""
+    if not judged:
+        manifest = vouchers / "manifest.jsonl"
+        manifest.write_text(manifest.read_text().replace('"split":"val"', '"split":"train"'))
+    recipe = msgspec.structs.replace(
+        TINY, task="classification", resolution=(16, 16), detections=64, augment=STILL
+    )
+    wild = msgspec.structs.replace(recipe, learning_rate=1e30, epochs=1, batch=64)
+    with pytest.raises(InputError, match="answers are no numbers; lower learning_rate"):
+        run(wild, vouchers, tmp_path)
+    assert not (tmp_path / "checkpoint").exists()
+
+
 def test_another_folder_is_not_replaced(snapshot: Path, tmp_path: Path) -> None:
     (tmp_path / "checkpoint").mkdir()
     (tmp_path / "checkpoint" / "precious.txt").write_text("mine")

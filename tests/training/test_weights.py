@@ -8,6 +8,8 @@ import msgspec
 import pytest
 import safetensors.torch
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from edgefactory.datasets.errors import InputError, MissingError
@@ -153,6 +155,7 @@ def test_a_librarys_classifier_gives_its_maps_to_a_detector(tmp_path: Path, mode
     ("content", "says"),
     [
         (b"not weights at all", "cannot be read: .*; expected .safetensors, or a state_dict"),
+        (b"tok\n", "cannot be read: .*; expected .safetensors, or a state_dict"),
         (None, r"is not there; expected a checkpoint folder or a file"),
     ],
 )
@@ -164,6 +167,15 @@ def test_a_wrong_file_is_named(tmp_path: Path, content: bytes | None, says: str,
     kind = MissingError if content is None else InputError
     with pytest.raises(kind, match=says):
         begin(with_weights(CLASSIFIER, path), OLD)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(content=st.binary(max_size=40))
+def test_whatever_a_file_holds_is_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"weights\.pth"):
+        started(build(CLASSIFIER, 3), with_weights(CLASSIFIER, path), OLD)
 
 
 def test_a_file_of_something_else_is_named(tmp_path: Path) -> None:

@@ -181,6 +181,13 @@ def _require_match(
             "--cost and --precision choose the score from which a detection counts; a model for "
             f"{about.task} has no such score: leave them out"
         )
+    signal = about.input.signal or None if about.input else None
+    if signal is not None and signal != data.signal:
+        what = "pictures" if data.signal is None else "sequences of another kind"
+        raise InputError(
+            f"{about.name} is a model for sequences, {snapshot} holds {what}; judge it on a "
+            "snapshot like the one it learned from"
+        )
     if about.task == "embedding":
         return
     model, labels = set(about.classes), set(data.classes)

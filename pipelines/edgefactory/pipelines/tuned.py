@@ -100,6 +100,7 @@ def _winner(asked: Tuning, tuned: Tuned, files: tuple[File, ...]) -> Winner:
         checkpoint_sha256=checkpoint.sha256,
         checks=tuple(_check(budget, again) for budget in asked.budgets),
         files=files,
+        cut_after=tuned.finished.cut_after,
     )
 
 

@@ -1,4 +1,4 @@
-"""The winner's longer run: as long as there is time for, and never cut short of its end."""
+"""The winner's longer run: as long as there is time for; a cut one has what it reached."""
 
 from __future__ import annotations
 
@@ -21,28 +21,37 @@ WINNER = Climb(0, VALUES, "complete", 27, 0.5, 13.5, SAID)
 
 
 class Trainer:
-    """Trains at its own pace, and goes on where it was; counts what it began."""
+    """Trains at its own pace, and goes on where it was; counts what it began.
 
-    def __init__(self, world: World, pace: float) -> None:
-        self._world, self._pace = world, pace
+    The first part of a run is done at `pace`, what follows at `later`.
+    """
+
+    def __init__(self, world: World, pace: float, later: float | None = None) -> None:
+        self._world, self._pace, self._later = world, pace, later or pace
         self.begun: dict[int, int] = {}
 
     def __call__(self, job: Job) -> Climb:
         epochs = job.recipe.epochs
-        spent = self._pace * (job.until - self.begun.get(epochs, 0))
+        earlier = self.begun.get(epochs, 0)
+        pace = self._later if earlier else self._pace
+        spent = pace * (job.until - earlier)
         self._world.seconds += min(spent, job.seconds)
-        if spent > job.seconds:
-            return Climb(job.number, job.values, "cut", 0, None, job.seconds)
-        self.begun[epochs] = job.until
-        state: State = "complete" if job.until == epochs else "waiting"
-        return Climb(job.number, job.values, state, job.until, 0.6, spent, self._pace)
+        done = job.until if spent <= job.seconds else earlier + int(job.seconds / pace)
+        self.begun[epochs] = done
+        state: State = "waiting" if done == job.until else "cut"
+        if done == epochs:
+            state = "complete"
+        return Climb(job.number, job.values, state, done, 0.6 if done else None, spent, pace)
 
 
-def ran(folder: Path, left: float, pace: float) -> tuple[Climb | None, Trainer, Search]:
+def ran(
+    folder: Path, left: float, pace: float, later: float | None = None
+) -> tuple[Climb | None, Trainer, Search]:
     world = World()
     search = search_of(world, folder, left + 20.0, [])  # of which 20 s are for what comes after
-    trainer = Trainer(world, pace)
-    return longer_run(search, WINNER, trainer), trainer, search
+    trainer = Trainer(world, pace, later)
+    found = longer_run(search, WINNER, trainer)
+    return found[1] if found else None, trainer, search
 
 
 def test_it_is_as_long_as_there_is_time_for(tmp_path: Path) -> None:
@@ -81,3 +90,30 @@ def test_a_little_more_is_not_worth_it(tmp_path: Path) -> None:
     found, trainer, _ = ran(tmp_path, 18.0, SAID)
     assert found is None
     assert not trainer.begun
+
+
+@pytest.mark.parametrize(
+    ("later", "reached"), [(1.0, 14 + 53), (80.0, 14)], ids=["slower", "it hardly moves"]
+)
+def test_what_slows_down_in_its_second_part_has_what_it_reached(
+    tmp_path: Path, later: float, reached: int
+) -> None:
+    found, trainer, search = ran(tmp_path, 60.0, SAID, later)
+    assert found is not None
+    assert (found.state, found.epochs, found.value) == ("cut", reached, 0.6)
+    assert trainer.begun == {109: reached}
+    assert search.clock.left >= search.closing
+
+
+def test_what_slows_down_in_its_first_part_has_what_it_reached(tmp_path: Path) -> None:
+    found, trainer, _ = ran(tmp_path, 60.0, 10.0)
+    assert found is not None
+    assert (found.state, found.epochs) == ("cut", 6)
+    assert trainer.begun == {109: 6}
+
+
+def test_where_fewer_are_not_worth_it_the_one_that_began_goes_on(tmp_path: Path) -> None:
+    found, trainer, _ = ran(tmp_path, 60.0, SAID * 2.5)
+    assert found is not None
+    assert found.state == "cut"
+    assert trainer.begun == {109: 48}

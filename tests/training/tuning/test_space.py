@@ -87,6 +87,8 @@ def test_a_wish_replaces_what_was_derived() -> None:
         ({"augment": {"flipp": [0, 0.5]}}, "did you mean 'augment.flip'"),
         ({"epochs": [10, 20]}, "'epochs' is not searched"),
         ({"width": [32, 16]}, "expected the lower one first"),
+        ({"learning_rate": [-1, 0.1]}, r"is \[-1, 0.1\]; expected .* from 0 up"),
+        ({"ema": [0.9, 1.5]}, "ema"),
         ({"width": [10, 32]}, "width"),
         ({"augment.flip": [0, 2]}, "flip"),
         ({"resolution": [[100, 100]]}, "multiples of 16"),

@@ -17,7 +17,9 @@ from edgefactory.training.examples import load_examples
 from edgefactory.training.networks import build
 from edgefactory.training.scoring import score
 from edgefactory.training.tuning import Cost, Space, Tuned, Tuning, parse_budgets, processes, tune
-from edgefactory.training.tuning.ladder import latest
+from edgefactory.training.tuning.finishing import Places, finish
+from edgefactory.training.tuning.folder import Finished, Folder
+from edgefactory.training.tuning.ladder import Climb, latest
 from edgefactory.training.tuning.space import Range
 from edgefactory.training.tuning.trial import Ground, Job, Trainee
 
@@ -152,3 +154,57 @@ def test_jobs_are_done_by_other_processes_too(vouchers: Path, tmp_path: Path) ->
     found = [climb for _, climb in processes(1)(make, iter(jobs))]
     assert [(climb.state, climb.epochs) for climb in found] == [("waiting", 2), ("complete", 6)]
     assert make()(jobs[1]).value == found[1].value
+
+
+def test_what_the_clock_cuts_is_worth_what_was_kept_of_it(vouchers: Path, tmp_path: Path) -> None:
+    work = Trainee(Ground(vouchers, snapshot_digest(vouchers), tmp_path))
+    recipe = msgspec.structs.replace(START, width=16, epochs=6)
+    over = Job(0, {}, recipe, 6, "accuracy", 0.0)
+    nothing = work(over)
+    assert (nothing.state, nothing.epochs, nothing.value) == ("cut", 0, None)
+    waiting = work(replace(over, until=2, seconds=60.0))
+    cut = work(over)
+    assert (cut.state, cut.epochs, cut.value) == ("cut", 2, waiting.value)
+    assert work(replace(over, seconds=60.0)).state == "complete"
+
+
+class Slowing:
+    """Does what is first asked of it, and has no time for what follows."""
+
+    def __init__(self, work: Trainee) -> None:
+        self._work, self._asked = work, 0
+
+    def __call__(self, job: Job) -> Climb:
+        self._asked += 1
+        return self._work(job if self._asked == 1 else replace(job, seconds=0.0))
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0], ids=["better", "worse"])
+def test_a_longer_run_that_is_cut_is_kept_where_it_is_better(
+    vouchers: Path, tmp_path: Path, value: float
+) -> None:
+    tuned = tune(asked(vouchers, tmp_path / "out", trials=1, epochs_fixed=True), silent)
+    search, folder = tuned.search, Folder(tmp_path / "out")
+    search.epochs_fixed = False
+    own = search.epochs
+    folder.learn(Finished(0, own, value, kept=True))
+    ground = Ground(vouchers, snapshot_digest(vouchers), folder.runs)
+    places = Places(vouchers, folder)
+    checkpoint, finished = finish(
+        search, tuned.winner, places, Slowing(Trainee(ground)), lambda _said: None
+    )
+    lost = folder.entries()[-1]
+    assert isinstance(lost, Finished)
+    assert 0 < lost.cut_after < lost.epochs
+    if value:
+        assert (finished.epochs, finished.cut_after, lost.kept) == (own, 0, False)
+        assert checkpoint == tuned.checkpoint
+        return
+    assert finished == lost
+    assert checkpoint.recipe.epochs == finished.epochs > own
+    assert len(checkpoint.metrics.epochs) == finished.cut_after
+    assert checkpoint.metrics.final == finished.value
+    examples = load_examples(vouchers, read_snapshot(vouchers), "val", checkpoint.recipe)
+    assert examples is not None
+    assert score(checkpoint.network(), examples, "classification") == finished.value
+    assert load_checkpoint(tmp_path / "out" / "checkpoint") == checkpoint

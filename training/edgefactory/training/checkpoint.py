@@ -140,8 +140,11 @@ class Checkpoint:
                 change(network, self.lineage.changes, weights)
             network.load_state_dict(weights)
         except (RuntimeError, OSError, safetensors.SafetensorError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{path} does not fit its recipe: {reason}") from error
+            reason = " ".join(str(error).split())[:160]
+            raise InputError(
+                f"{path} does not fit the recipe beside it ({reason}); expected the files of one "
+                "training by this version: train again"
+            ) from error
         return network.eval()
 
     def graph(self) -> Graph:

@@ -37,10 +37,10 @@ def fitted(recipe: Mapping[str, object], snapshot: Snapshot) -> dict[str, object
     found: dict[str, object] = {**recipe, "task": task}
     if "resolution" not in recipe and snapshot.items:
         model = str(recipe.get("model", SPECIALIST))
-        if snapshot.signal is not None:
-            size = (snapshot.signal.steps, snapshot.signal.rows)
-        elif task == "detection":
+        if task == "detection":
             size = _for_boxes(_median(snapshot.items), step_of(model))
+        elif snapshot.signal is not None:
+            size = (snapshot.signal.steps, snapshot.signal.rows)
         else:
             size = _for_wholes(_median(snapshot.items), model)
         found["resolution"] = list(size)

@@ -34,6 +34,11 @@ def keep(run: Run, folder: Path, mlflow_run: str | None) -> None:
         beside.replace(path)
 
 
+def is_kept(folder: Path) -> bool:
+    """Whether `folder` keeps a state."""
+    return (folder / _STATE).is_file()
+
+
 def take_up(run: Run, folder: Path) -> str | None:
     """Continue from what `folder` keeps, if it is whole; gives the MLflow run it belongs to."""
     try:

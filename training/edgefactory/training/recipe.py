@@ -161,10 +161,11 @@ def read_mapping(path: Path) -> dict[str, object]:
         if len(raw) > MAX_RECIPE_BYTES:
             raise InputError(f"{path} is larger than {MAX_RECIPE_BYTES} bytes; expected a recipe")
     except OSError as error:
-        raise InputError(f"{path}: cannot read the recipe: {error.strerror}") from error
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
     data = parse_yaml(raw, str(path))
     if not isinstance(data, dict):
-        raise InputError(f"{path} holds {type(data).__name__}; expected a recipe's keys and values")
+        found = "nothing" if data is None else type(data).__name__
+        raise InputError(f"{path} holds {found}; expected keys and values")
     return data
 
 

@@ -108,6 +108,7 @@ class Run:
         self._best: Mapping[str, Tensor] | None = None
         self._ahead: Iterator[tuple[Batch, Batch | None]] | None = None
         self._open = ExitStack()
+        self._stopped = False
 
     @property
     def steps(self) -> int:
@@ -116,10 +117,14 @@ class Run:
 
     @property
     def ended(self) -> bool:
-        """Whether all epochs are done, or `patience` of them brought nothing better."""
+        """Whether all epochs are done, `patience` brought nothing better, or it was stopped."""
         epochs = len(self.done.curve)
         waited = self.recipe.patience and epochs - self.done.best >= self.recipe.patience
-        return epochs >= self.recipe.epochs or bool(waited)
+        return self._stopped or epochs >= self.recipe.epochs or bool(waited)
+
+    def stop(self) -> None:
+        """What it has reached is its end; at least one epoch must be done."""
+        self._stopped = True
 
     @property
     def kept(self) -> Network:
@@ -149,7 +154,7 @@ class Run:
         """Train the next epoch, or the rest of one, and judge it.
 
         `after_step` is called with (steps done, steps of the run, text). Raises InputError when
-        the loss is no number.
+        the loss, or what the network then answers, is no number.
         """
         number = len(self.done.curve)
         began, waited = time.monotonic(), 0.0

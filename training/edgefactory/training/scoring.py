@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from edgefactory.datasets.errors import InputError
 from edgefactory.training.evaluation.ap import ap50
 from edgefactory.training.examples import Examples
 from edgefactory.training.metrics import Detections, accuracy, recall_at_1
@@ -26,7 +27,8 @@ Arrays = list[npt.NDArray[np.generic]]
 def answers(network: Network, pictures: npt.NDArray[np.uint8]) -> Arrays:
     """The graph's outputs for pictures [N,H,W,3], in the order of the output's names.
 
-    The network is asked in evaluation mode, and put back as it was.
+    The network is asked in evaluation mode, and put back as it was. Raises InputError where an
+    answer is no number: a last step too long can spoil weights after the last loss was looked at.
     """
     training = network.training
     device = next(network.parameters()).device
@@ -36,7 +38,10 @@ def answers(network: Network, pictures: npt.NDArray[np.uint8]) -> Arrays:
         for at in range(0, len(pictures), _BATCH)
     ]
     network.train(training)
-    return [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
+    found = [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
+    if not all(np.isfinite(column).all() for column in found):
+        raise InputError("the network's answers are no numbers; lower learning_rate")
+    return found
 
 
 def score(

@@ -61,13 +61,15 @@ def as_it_is(network: Network) -> Network:
 class Plan:
     """A run: how it begins, how it goes on, and what of its network is kept at the end.
 
-    `changes` are said in the checkpoint's lineage.
+    `changes` are said in the checkpoint's lineage. A `stopped` one does not go on: its checkpoint
+    is what an earlier call has reached.
     """
 
     recipe: Recipe
     beginning: Beginning = begin
     ending: Callable[[Network], Network] = as_it_is
     changes: Changes | None = None
+    stopped: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,8 @@ def _train(plan: Plan, places: Places, fabric: Fabric, progress: Progress | None
         data = data or load_data(recipe, places.snapshot, folder, None)
         with Run(recipe, data, fabric, begun) as run:
             earlier = take_up(run, folder)
+            if plan.stopped:
+                run.stop()
             tracking = places.tracking if first else None
             with Tracker(tracking, f"edgefactory-{snapshot.name}", earlier) as tracker:
                 tracker.describe(recipe, snapshot.name, sha256)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -26,6 +27,11 @@ _LEAST: Final = 0.5  # of a network's weights must be found, or the file is for 
 _HEAT: Final = "heat."  # of which a class has several rows, where others have one
 _NAMED: Final = 8  # classes that are named in a message
 _SAFE: Final = "model.safetensors"  # what a hub calls it
+# What torch's unpickler raises on a file that is none of its own, beside its own errors.
+_NO_PICKLE: Final = (
+    *(pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, TypeError),
+    *(AttributeError, AssertionError, ArithmeticError, ImportError, MemoryError, struct.error),
+)
 _KNOCK_SECONDS: Final = 10.0  # for a hub to answer; its own client would try for a minute
 
 
@@ -176,9 +182,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
         found: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError,
-    ) as error:  # fmt: skip
+    except (safetensors.SafetensorError, OSError, *_NO_PICKLE) as error:
         reason = " ".join(str(error).split())[:160]
         raise InputError(
             f"weights {path} cannot be read: {reason}; expected .safetensors, or a state_dict "

@@ -118,5 +118,6 @@ def _line(found: "Evaluation", page: object) -> str:
     first = wording.first_figures(found)[0]
     figure = found.overall()[first]
     name, value = wording.FIGURES[first].name, wording.value(figure)
-    line = f"{name} {value} ({wording.bounds(figure)}) on {found.data.pictures} pictures"
+    interval = f" ({bounds})" if (bounds := wording.bounds(figure)) else ""
+    line = f"{name} {value}{interval} on {found.data.pictures} pictures"
     return f"{line}; {page}" if page else line

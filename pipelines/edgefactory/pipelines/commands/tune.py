@@ -153,8 +153,8 @@ def _executor(args: Namespace) -> "Executor":
     from edgefactory.datasets.errors import InputError
     from edgefactory.training.tuning import local, on_ray, processes
 
-    if args.workers < 1 or args.trials < 1:
-        raise InputError("--workers and --trials must be at least 1")
+    if args.workers < 1 or args.trials < 1 or args.seed < 0:
+        raise InputError("--workers and --trials must be at least 1, --seed not below 0")
     if args.executor == "ray":
         return on_ray(args.workers, args.address)
     if args.address:

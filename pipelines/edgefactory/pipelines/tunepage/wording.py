@@ -151,9 +151,11 @@ def _start(found: Tune) -> str:
 def _longer(found: Tune) -> str:
     if not found.winner.longer:
         return ""
+    after = found.winner.cut_after
+    cut = f"; the machine became slower, and the time was over after {after}" if after else ""
     return (
         f"In the time that was left it was trained anew for {found.winner.recipe.epochs} epochs "
-        f"instead of {found.epochs}, which brought it to {found.winner.value:.3f}."
+        f"instead of {found.epochs}, which brought it to {found.winner.value:.3f}{cut}."
     )
 
 

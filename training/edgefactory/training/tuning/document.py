@@ -66,8 +66,11 @@ class File(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     latency: Latency | None = None
 
 
-class Winner(Struct, frozen=True, forbid_unknown_fields=True):
-    """The best candidate, as a checkpoint. `longer`: it was trained for longer than the others."""
+class Winner(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The best candidate, as a checkpoint. `longer`: it was trained anew, over more epochs.
+
+    `cut_after` so many of them the time was over; 0 where it was not.
+    """
 
     number: Count
     recipe: Recipe
@@ -76,6 +79,7 @@ class Winner(Struct, frozen=True, forbid_unknown_fields=True):
     checkpoint_sha256: Sha256
     checks: tuple[Check, ...]
     files: tuple[File, ...]
+    cut_after: Count = 0
 
 
 class Larger(Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,7 +14,8 @@ from edgefactory.datasets import Progress, read_snapshot
 from edgefactory.training.checkpoint import MODEL, Checkpoint, load_checkpoint
 from edgefactory.training.examples import teaches
 from edgefactory.training.recipe import Recipe
-from edgefactory.training.trainer import train
+from edgefactory.training.trainer import Places as TrainingPlaces
+from edgefactory.training.trainer import Plan, carry_out
 from edgefactory.training.tuning.executors import Work
 from edgefactory.training.tuning.folder import Finished, Folder
 from edgefactory.training.tuning.ladder import Climb
@@ -43,7 +44,8 @@ def finish(
     """The winner's checkpoint in the search's folder, and the run that it is of.
 
     Its own run is taken up where the search has left it. Where there is time for a run over
-    more epochs, `work` trains that, and it is kept unless it is plainly worse on val.
+    more epochs, `work` trains that, and it is kept unless it is plainly worse on val; if the time
+    is over before its end, what it has reached is kept where that is better.
     """
     earlier = [
         entry
@@ -53,66 +55,73 @@ def finish(
     kept = next((entry for entry in reversed(earlier) if entry.kept), None)
     recipe = search.recipe(winner.values)
     if kept is None or not _is_there(places, recipe, kept):
-        _train(
-            recipe,
-            places,
-            places.folder.out / CHECKPOINT,
-            lambda *said: show(f"the winner, {said[2]}"),
-        )
+        _train(Plan(recipe), places, lambda *said: show(f"the winner, {said[2]}"))
         kept = Finished(winner.number, recipe.epochs, winner.value or 0.0, kept=True)
         places.folder.learn(kept)
         earlier.append(kept)
-    if all(entry.epochs <= recipe.epochs for entry in earlier):
-        kept = _longer(search, winner, places, work) or kept
+    if all(entry.epochs <= recipe.epochs or entry.cut_after for entry in earlier):
+        kept = _longer(search, winner, kept, places, work) or kept
     return load_checkpoint(places.folder.out / CHECKPOINT), kept
 
 
-def _longer(search: Search, winner: Climb, places: Places, work: Work) -> Finished | None:
-    """The longer run, if there is time for it and it is not plainly worse."""
-    last = longer_run(search, winner, work)
-    if last is None or last.value is None:
+def _longer(
+    search: Search, winner: Climb, before: Finished, places: Places, work: Work
+) -> Finished | None:
+    """The longer run, if there is time for it and it is to be kept rather than `before`.
+
+    The winner's value is the luckiest of many, the longer run's a single one: so more training
+    is believed in unless it is plainly worse. One that was cut, before its learning rate had come
+    down, has to be better.
+    """
+    found = longer_run(search, winner, work)
+    if found is None or found[1].value is None:
         return None
-    kept = last.value > (winner.value or 0.0) - _noise(winner.value or 0.0, places.snapshot)
-    if kept:  # its run is complete, and only to be written down
-        recipe = msgspec.structs.replace(search.recipe(winner.values), epochs=last.epochs)
-        _train(recipe, places, places.folder.out / CHECKPOINT, lambda *_said: None)
-    found = Finished(winner.number, last.epochs, last.value, kept)
-    places.folder.learn(found)
-    return found if kept else None
+    epochs, last = found
+    cut = last.state == "cut"
+    kept = last.value > before.value - (0.0 if cut else _noise(before.value, places.snapshot))
+    if kept:  # it has run, and is only to be written down
+        recipe = msgspec.structs.replace(search.recipe(winner.values), epochs=epochs)
+        _train(Plan(recipe, stopped=cut), places, lambda *_said: None)
+    finished = Finished(winner.number, epochs, last.value, kept, last.epochs if cut else 0)
+    places.folder.learn(finished)
+    return finished if kept else None
 
 
 def _noise(value: float, snapshot: Path) -> float:
-    """The standard error of a share on the val split.
-
-    The winner's value is the luckiest of many, the longer run's a single one: so more training
-    is believed in unless it is plainly worse.
-    """
+    """The standard error of a share on the val split."""
     items = read_snapshot(snapshot).split("val")
     judged = sum(teaches(label) for item in items for label in item.labels)
     return math.sqrt(value * (1 - value) / max(1, judged))
 
 
-def longer_run(search: Search, winner: Climb, work: Work) -> Climb | None:
+def longer_run(search: Search, winner: Climb, work: Work) -> tuple[int, Climb] | None:
     """The winner's recipe over as many more epochs as there is time for; None where it has none.
 
     Its first epochs tell how long the others will take: where that is too long, it begins again
-    with fewer, rather than to be cut short of its end.
+    with fewer, rather than to be cut short of its end. Gives the epochs that it was to have, and
+    how far it came: a machine that slows down later still cuts it.
     """
     seconds = winner.epoch_seconds * _CAUTION
+    room = search.clock.left - search.closing
+    begun: tuple[Job, Climb] | None = None
     for _ in range(_BEGINNINGS):
-        room = search.clock.left - search.closing
         epochs = min(search.most_epochs, int(room / seconds) if seconds else 0)
         if epochs < _WORTH * search.epochs:
-            return None
+            break
         recipe = msgspec.structs.replace(search.recipe(winner.values), epochs=epochs)
         job = Job(winner.number, winner.values, recipe, epochs, search.metric, room)
         first = work(replace(job, until=-(-epochs // _TESTED)))
+        begun = job, first
         room = search.clock.left - search.closing
         seconds = first.epoch_seconds * _SLIGHT_CAUTION
-        if first.state == "complete" or (epochs - first.epochs) * seconds <= room:
+        if first.state != "waiting" or (epochs - first.epochs) * seconds <= room:
             break
-    last = work(replace(job, seconds=room)) if first.state == "waiting" else first
-    return last if last.state == "complete" else None
+    if begun is None:
+        return None
+    job, last = begun
+    if last.state == "waiting":
+        last = work(replace(job, seconds=room))
+    return job.recipe.epochs, last
 
 
 def _is_there(places: Places, recipe: Recipe, kept: Finished) -> bool:
@@ -121,5 +130,7 @@ def _is_there(places: Places, recipe: Recipe, kept: Finished) -> bool:
     return (out / MODEL).is_file() and load_checkpoint(out).recipe == wanted
 
 
-def _train(recipe: Recipe, places: Places, out: Path, progress: Progress) -> None:
-    train(recipe, places.snapshot, out, places.folder.runs, progress)
+def _train(plan: Plan, places: Places, progress: Progress) -> None:
+    """The plan's run, as the checkpoint of the search's folder."""
+    out = places.folder.out / CHECKPOINT
+    carry_out(plan, TrainingPlaces(places.snapshot, out, places.folder.runs, None), progress)

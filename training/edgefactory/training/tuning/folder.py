@@ -51,12 +51,16 @@ class Paced(Struct, frozen=True, forbid_unknown_fields=True, tag="paced"):
 
 
 class Finished(Struct, frozen=True, forbid_unknown_fields=True, tag="finished"):
-    """A run of the winner to its end: its epochs, its value on val, and whether it was kept."""
+    """A run of the winner to its end: its epochs, its value on val, and whether it was kept.
+
+    `cut_after` so many of its epochs the time was over; 0 where it was not.
+    """
 
     number: Annotated[int, Meta(ge=0)]
     epochs: Annotated[int, Meta(ge=1)]
     value: float
     kept: bool
+    cut_after: Annotated[int, Meta(ge=0)] = 0
 
 
 Entry = Priced | Paced | Begun | Climb | Finished

@@ -37,7 +37,7 @@ class Climb(Struct, frozen=True, forbid_unknown_fields=True, tag="climb"):
 
     `value` is the metric on val after `epochs` epochs; `seconds` were spent on it since the rung
     below, `epoch_seconds` of them on each epoch. A candidate that failed says `why`; one that was
-    cut ran out of time.
+    cut ran out of time, and its `epochs` and `value` are of what is kept of it, if anything is.
     """
 
     number: Annotated[int, Meta(ge=0)]

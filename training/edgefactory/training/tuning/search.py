@@ -73,7 +73,7 @@ class Search:
                 self.take(climb)
 
     def take(self, climb: Climb) -> None:
-        """What has become of a job; of one that was cut, nothing has."""
+        """What has become of a job; one that was cut is where it was, and can be taken up."""
         if climb.state != "cut":
             self.climbs.append(climb)
             self.learned(climb)

@@ -210,8 +210,10 @@ def _dimension(key: str, wish: object, where: str) -> Dimension:
         numbers = None
     if numbers is not None and key not in _CHOSEN:
         low, high = numbers
-        if not low < high:
-            raise InputError(f"{where}: {key} is [{low:g}, {high:g}]; expected the lower one first")
+        if not 0 <= low < high:
+            raise InputError(
+                f"{where}: {key} is [{low:g}, {high:g}]; expected the lower one first, from 0 up"
+            )
         return Range(low, high, _SCALES.get(key, "linear"), _STEPS.get(key))
     try:
         choices = msgspec.convert(values, tuple[int | float | str | tuple[int, int], ...])
@@ -225,7 +227,7 @@ def _dimension(key: str, wish: object, where: str) -> Dimension:
 def _ends(dimension: Dimension) -> tuple[Value, ...]:
     if isinstance(dimension, Choice):
         return dimension.values
-    return (dimension.at(0.0), dimension.at(1.0))
+    return (dimension.at(0.0), dimension.high if dimension.step is None else dimension.at(1.0))
 
 
 def _check(start: Recipe, key: str, value: Value, where: str) -> None:

@@ -16,7 +16,8 @@ from edgefactory.datasets.errors import InputError
 from edgefactory.datasets.files import storage_errors
 from edgefactory.training.checkpoint import input_spec
 from edgefactory.training.devices import fabric_for, quiet_lightning
-from edgefactory.training.keeping import keep, run_folder, take_up
+from edgefactory.training.keeping import is_kept, keep, run_folder, take_up
+from edgefactory.training.memory import memory_errors
 from edgefactory.training.recipe import Recipe
 from edgefactory.training.run import Data, Run, begin
 from edgefactory.training.scoring import score
@@ -86,9 +87,8 @@ class Trainee:
         """
         began = time.monotonic()
         try:
-            came = self._train(job, began)
-        except _OutOfTimeError:
-            came = _Came("cut")
+            with memory_errors(job.recipe):
+                came = self._train(job, began)
         except (InputError, RuntimeError, MemoryError) as error:
             # torch says RuntimeError of whatever a recipe asks of it in vain.
             came = _Came("failed", why=" ".join(str(error).split()) or type(error).__name__)
@@ -124,21 +124,20 @@ class Trainee:
             take_up(run, folder)
             earlier = len(run.done.curve)
             start = kept = time.monotonic()
-            while not run.ended and len(run.done.curve) < job.until:
-                run.epoch(after_step)
-                if time.monotonic() - kept > _KEEP_SECONDS:
-                    keep(run, folder, None)
-                    kept = time.monotonic()
+            try:
+                while not run.ended and len(run.done.curve) < job.until:
+                    run.epoch(after_step)
+                    if time.monotonic() - kept > _KEEP_SECONDS:
+                        keep(run, folder, None)
+                        kept = time.monotonic()
+            except _OutOfTimeError:
+                return _reached(run, folder, job)
             keep(run, folder, None)
-            assert data.judged is not None
-            value = score(run.kept, data.judged, recipe.task, job.metric)
-            if value is None:
-                raise InputError("the val split has nothing to judge by")
             done = len(run.done.curve)
             return _Came(
                 state="complete" if run.ended else "waiting",
                 epochs=done,
-                value=value,
+                value=_value(run, job),
                 epoch_seconds=(time.monotonic() - start) / max(1, done - earlier),
             )
 
@@ -155,6 +154,24 @@ class Trainee:
         while len(self._data) > 1 and sum(map(_bytes, self._data.values())) > _MOST_BYTES:
             self._data.popitem(last=False)
         return data
+
+
+def _reached(run: Run, folder: Path, job: Job) -> _Came:
+    """What a run that the clock has cut is worth as it was kept last; nothing, if it never was."""
+    if not is_kept(folder):
+        return _Came("cut")
+    take_up(run, folder)
+    run.stop()
+    return _Came("cut", len(run.done.curve), _value(run, job))
+
+
+def _value(run: Run, job: Job) -> float:
+    """The job's metric on val."""
+    assert run.data.judged is not None
+    value = score(run.kept, run.data.judged, job.recipe.task, job.metric)
+    if value is None:
+        raise InputError("the val split has nothing to judge by")
+    return value
 
 
 def _bytes(data: Data) -> int:
