@@ -44,7 +44,7 @@ from edge_runtime import Runtime
 runtime = Runtime(sys.argv[1])
 runtime.infer(sys.argv[2])
 print("ready", flush=True)
-sessions = [runtime._host.get(name).session for name in runtime.models]
+sessions = [loaded.session for loaded in runtime._here.values()]
 total = 0
 for process in ["self", *(str(s.process) for s in sessions if hasattr(s, "process"))]:
     for line in Path(f"/proc/{process}/status").read_text().splitlines():

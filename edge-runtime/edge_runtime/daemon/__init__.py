@@ -5,16 +5,11 @@
 fetches and tests; `book` writes the journal.
 """
 
-from edge_runtime.daemon.loop import Daemon, Part
-from edge_runtime.daemon.parts import parts
 from edge_runtime.daemon.settings import ModelSettings, Settings, parse_settings, read_settings
 
 __all__ = [
-    "Daemon",
     "ModelSettings",
-    "Part",
     "Settings",
     "parse_settings",
-    "parts",
     "read_settings",
 ]

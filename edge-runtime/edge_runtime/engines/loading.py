@@ -4,23 +4,16 @@ import importlib.util
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime import __version__
-from edge_runtime.contract import Engine, Outputs, Precision, Provider, Variant
+from edge_runtime.contract import Engine, Precision, Provider, Variant
 from edge_runtime.engines.providers import PACKAGES, providers_here
+from edge_runtime.engines.tensors import InputTensor
 
-UInt8 = npt.NDArray[np.uint8]
-
-
-class InputTensor(NamedTuple):
-    """What a graph takes: `kind` as numpy names it ("uint8"); a free axis of `shape` is None."""
-
-    kind: str
-    shape: tuple[int | None, ...]
+if TYPE_CHECKING:
+    from edge_runtime.contract import Outputs
+    from edge_runtime.engines.arrays import UInt8
 
 
 class Session(Protocol):
@@ -30,7 +23,7 @@ class Session(Protocol):
     def input(self) -> InputTensor:
         """The graph's one input; by the graph contract uint8 [N,H,W,3]."""
 
-    def run(self, batch: UInt8) -> Outputs:
+    def run(self, batch: "UInt8") -> "Outputs":
         """The graph's outputs for `batch` (uint8 [N,H,W,3]). Raises RefusedError when it fails."""
 
 

@@ -9,7 +9,9 @@ from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from edge_runtime.contract import Outputs, Precision, Provider
 from edge_runtime.engines import providers
-from edge_runtime.engines.loading import InputTensor, Session, UInt8
+from edge_runtime.engines.arrays import UInt8
+from edge_runtime.engines.loading import Session
+from edge_runtime.engines.tensors import InputTensor
 from edge_runtime.errors import RefusedError
 
 _ERRORS = (  # they share no base of their own

@@ -4,7 +4,6 @@ Never what a slot holds or what is being fetched; of the rest, the oldest first.
 site's quota, or what the disk has left, where that is less.
 """
 
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +50,8 @@ def make_room(contents: Contents, journal: Journal, wanted: Sequence[FileRef], q
     missing = [ref for ref in wanted if not contents.holds(ref)]
     if not missing:
         return
+    import shutil  # 3 ms with its compressors, which who only reads the default quota does without
+
     folder = contents.blobs.parent
     with durable.storage(folder):
         files = _files(folder)
