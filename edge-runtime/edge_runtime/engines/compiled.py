@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +20,11 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Compiled:
     """A folder of them, for the model whose files have the digests `model`. Each file begins with
-    the SHA-256 (hex) of what follows."""
+    the SHA-256 (hex) of what follows. It may grow by `room` bytes."""
 
     folder: Path
     model: tuple[str, ...]
+    room: Callable[[], int] = lambda: MAX_COMPILED_BYTES
 
     def get(self, key: str) -> tuple[bytes, int] | None:
         """What was kept as `key`: bytes, and where in them it begins, for they are many and are not
@@ -36,6 +38,9 @@ class Compiled:
 
     def put(self, key: str, data: bytes) -> None:
         """Keep `data` as `key`, if that can be done."""
+        if len(data) > self.room():
+            log.info("the compiled model was not kept: the site's quota has no room for it")
+            return
         try:
             durable.make_folder(self.folder)
             durable.write(self._path(key), digest(data).encode() + data)

@@ -14,6 +14,7 @@ from edge_runtime.engines.tensors import InputTensor
 if TYPE_CHECKING:
     from edge_runtime.contract import Outputs
     from edge_runtime.engines.arrays import UInt8
+    from edge_runtime.engines.compiled import Compiled
 
 
 class Session(Protocol):
@@ -139,12 +140,17 @@ def begin_import(engine: Engine) -> None:
 
 
 def load(
-    variant: Variant, files: Mapping[str, bytes], threads: int, provider: Provider | None = None
+    variant: Variant,
+    files: Mapping[str, bytes],
+    threads: int,
+    provider: Provider | None = None,
+    kept: "Compiled | None" = None,
 ) -> Session:
     """Load `variant` from the verified bytes of its `files`, to run on `threads` CPU threads.
 
-    `provider` runs it inside ONNX Runtime; None is the engine itself. Raises MissingError when that
-    is not here, RefusedError when it does not load.
+    `provider` runs it inside ONNX Runtime; None is the engine itself. `kept` has what
+    ONNX Runtime made of it before. Raises MissingError when the engine is not here, RefusedError
+    when it does not load.
     """
     from edge_runtime.errors import MissingError, RefusedError
 
@@ -153,8 +159,8 @@ def load(
         raise MissingError(reason)
     if variant.main not in files:
         raise RefusedError(f"variant {variant.name} has no file {variant.main}")
-    if provider is not None:
+    if variant.engine == "onnxruntime":
         from edge_runtime.engines import ort
 
-        return ort.load(files, variant.main, variant.precision, threads, provider)
+        return ort.load(files, variant.main, variant.precision, threads, provider, kept)
     return ENGINES[variant.engine].loader()(files, variant.main, variant.precision, threads)

@@ -73,6 +73,12 @@ def make_room(contents: Contents, journal: Journal, wanted: Sequence[FileRef], q
         durable.remove(file.path)
 
 
+def taken(folder: Path) -> int:
+    """Bytes of all files below `folder`. Raises StorageError."""
+    with durable.storage(folder):
+        return sum(file.bytes for file in _files(folder))
+
+
 def _files(folder: Path) -> list[File]:
     found = []
     for path in folder.rglob("*"):
@@ -111,5 +117,7 @@ def _is_loose(path: Path, contents: Contents, kept: set[str]) -> bool:
     """Whether nothing that runs or is being fetched needs the file."""
     if path.parent in {contents.blobs, contents.partial}:
         return path.name not in kept
+    if path.parent.parent == contents.built:  # compiled for a quick start
+        return True
     recipes = {sha256[:16] for sha256 in kept}  # engines are named after their recipe
     return path.parent == contents.built and path.name[:16] not in recipes
