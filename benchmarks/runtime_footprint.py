@@ -25,8 +25,8 @@ from typing import Final
 from PIL import Image
 
 from edge_runtime import durable
-from edge_runtime.contract import Engine, encode
-from edge_runtime.state import Site, State
+from edge_runtime.contract import Engine
+from edge_runtime.state import State
 from edge_runtime.store import Journal, ModelSlots, save_journal
 from edge_runtime.trust import highwater
 from measured import Bound, Measured
@@ -44,7 +44,7 @@ from edge_runtime import Runtime
 runtime = Runtime(sys.argv[1])
 runtime.infer(sys.argv[2])
 print("ready", flush=True)
-sessions = [runtime._host.get(name).session for name in runtime.models]
+sessions = [loaded.session for loaded in runtime._here.values()]
 total = 0
 for process in ["self", *(str(s.process) for s in sessions if hasattr(s, "process"))]:
     for line in Path(f"/proc/{process}/status").read_text().splitlines():
@@ -164,10 +164,8 @@ def _started(
 def _activate(state: State, engine: Engine) -> None:
     """A site at which the classifier is active, as after an update."""
     slot = activate(state, engine, 1).slot
-    zero = "0" * 64
     durable.make_folder(state.trust)
     highwater.save(state.trust, highwater.Marks())
-    state.site_file.write_bytes(encode(Site("site/1", "bench", "", "http://bench", zero, zero)))
     save_journal(state.journal, Journal(models={"ten-megabytes": ModelSlots(slot)}))
 
 

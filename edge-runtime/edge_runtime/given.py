@@ -7,7 +7,6 @@ distrusted; nothing is unpickled, and no more is allocated than was given.
 
 import io
 import re
-import wave
 
 import numpy as np
 import numpy.typing as npt
@@ -79,6 +78,8 @@ def sequence(data: bytes, signal: Audio | Features, source: str) -> Float32:
 
 
 def _samples(data: bytes, rate: int, source: str) -> Float32:
+    import wave  # a model of pictures does without
+
     try:
         with wave.open(io.BytesIO(data)) as file:
             found = file.getparams()

@@ -5,18 +5,14 @@ import ctypes
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
-from edge_runtime.contract import Engine, Outputs, Provider
+from edge_runtime.apart import is_apart
+from edge_runtime.contract import Outputs
 from edge_runtime.engines import Session, UInt8
 from edge_runtime.errors import EdgeRuntimeError, MissingError
 from edge_runtime.proof import open_variant, self_test_release
 from edge_runtime.running import Active
 from edge_runtime.state import State
-
-IN_A_WORKER: Final[frozenset[Engine | Provider]] = frozenset({"openvino"})
-"""Who has crashed where models are replaced in place, as engine or as provider; see
-`engines.isolated`."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +97,7 @@ def load_active(state: State, active: Active, threads: int) -> Loaded:
     variant, contents = active.variant, state.contents
     session: Session
     provider = active.slot.provider
-    if (provider or variant.engine) in IN_A_WORKER:
+    if is_apart(variant.engine, provider):
         from edge_runtime.engines.isolated import IsolatedSession, Source
 
         session = IsolatedSession(

@@ -16,7 +16,7 @@ from edge_runtime.contract import decode
 from edge_runtime.contract.events import SiteId
 from edge_runtime.errors import BusyError, ContractError, MissingError, StorageError
 from edge_runtime.store import Contents
-from edge_runtime.store.quota import DEFAULT_BYTES
+from edge_runtime.store.quota import DEFAULT_BYTES, taken
 
 MAX_SITE_BYTES = 64 * 1024
 MAX_ROOT_BYTES = 512_000
@@ -97,7 +97,14 @@ class State:
     @property
     def contents(self) -> Contents:
         """The verified files of releases."""
-        return Contents(self.folder / "blobs", self.folder / "partial")
+        return Contents(self.folder / "blobs", self.folder / "partial", self._room)
+
+    def _room(self) -> int:
+        """Bytes that the state may still grow by; none where nobody has said who the site is."""
+        try:
+            return self.site().quota - taken(self.folder)
+        except (MissingError, StorageError):
+            return 0
 
     def site(self) -> Site:
         """Who this site is. Raises MissingError when it is not enrolled, StorageError on damage."""

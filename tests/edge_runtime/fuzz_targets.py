@@ -227,7 +227,7 @@ def golden(folder: Path) -> Target:
     pictures = [png(scene((8, 8))), png(scene())]
 
     def attempt(_: int, data: bytes) -> None:
-        golden_pictures(found, _Held(folder, folder, data))
+        golden_pictures(found, _Held(folder, folder, data=data))
 
     return Target("golden", pictures, attempt)
 

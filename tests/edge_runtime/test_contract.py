@@ -1,10 +1,12 @@
 """Released formats live for years: each golden document must keep parsing, and mean the same."""
 
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 import pytest
 
+from edge_runtime import contract
 from edge_runtime.contract import (
     BenchResult,
     Block,
@@ -243,3 +245,10 @@ def test_a_document_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_every_document_has_a_schema() -> None:
     for kind in DOCUMENTS.values():
         assert "$defs" in schema_of(kind)
+
+
+def test_every_name_of_the_contract_is_there_and_is_what_its_module_has() -> None:
+    for name in contract.__all__:
+        assert not isinstance(getattr(contract, name), ModuleType), name
+    with pytest.raises(AttributeError, match="has no attribute 'Verdicts'"):
+        _ = contract.Verdicts  # type: ignore[attr-defined]  # that is what is tested

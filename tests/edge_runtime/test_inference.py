@@ -210,7 +210,19 @@ def test_infer_says_that_a_folder_is_not_signed(
     assert "not verified by signatures" in capsys.readouterr().out
 
 
-def test_importing_the_package_loads_nothing() -> None:
-    code = "import sys, edge_runtime; print({'numpy', 'PIL', 'msgspec'} & set(sys.modules))"
+def _loaded(imported: str, of: str) -> str:
+    """Which of the modules `of` a process has that has imported `imported`."""
+    code = f"import sys, {imported}; print(*sorted(set({of.split()}) & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    return done.stdout.strip()
+
+
+def test_importing_the_package_loads_nothing() -> None:
+    assert _loaded("edge_runtime", "numpy PIL msgspec") == ""
+
+
+def test_before_a_model_is_asked_for_nothing_is_loaded_that_only_models_need() -> None:
+    """So that a worker can be started before: it takes longer."""
+    heavy = "numpy PIL onnxruntime openvino simplejpeg subprocess socket shutil json"
+    assert _loaded("edge_runtime.inference", heavy) == ""
+    assert _loaded("edge_runtime.workers, edge_runtime.daemon", "numpy PIL asyncio ssl") == ""

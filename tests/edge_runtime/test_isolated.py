@@ -1,6 +1,7 @@
 """A model in a process of its own: it decides the same, and what ends it ends nothing else."""
 
 import contextlib
+import dataclasses
 import errno
 import os
 import signal
@@ -8,17 +9,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edge_runtime import children, engines
-from edge_runtime.contract import Engine, Outputs, Variant, decide
+from edge_runtime import children, engines, workers
+from edge_runtime.apart import begin_worker
+from edge_runtime.contract import Engine, FileRef, Outputs, Variant, decide, digest
 from edge_runtime.engines.compiled import MOST, Compiled
 from edge_runtime.engines.isolated import IsolatedSession, Source
 from edge_runtime.errors import RefusedError
+from edge_runtime.store import Slot
+from edge_runtime.workers import Worker
 
 from .models import brightness_onnx, scene, squares_onnx
 
@@ -27,12 +31,21 @@ pytestmark = pytest.mark.component
 PATIENCE_S = 30.0
 
 
-def _variant(engine: Engine = "onnxruntime") -> Variant:
-    return Variant("model", engine, "f32", ("cpu",), "m.onnx", {})
+def _variant(model: bytes, engine: Engine = "onnxruntime") -> Variant:
+    files = {"m.onnx": FileRef(digest(model), len(model))}
+    return Variant("model", engine, "f32", ("cpu",), "m.onnx", files)
 
 
 def _session(model: bytes, engine: Engine = "onnxruntime", kept: Path | None = None) -> Source:
-    return Source(_variant(engine), lambda: {"m.onnx": model}, kept=kept)
+    return Source(_variant(model, engine), lambda: {"m.onnx": model}, kept=kept)
+
+
+def _slot(engine: Engine) -> Slot:
+    return Slot(FileRef("0" * 64, 1), "1.0.0", 1, "model", engine, 0.0)
+
+
+def _of(begun: Sequence[Worker]) -> list[subprocess.Popen[bytes]]:
+    return [worker.process for worker in begun]
 
 
 def _is_gone(process: int) -> bool:
@@ -52,7 +65,7 @@ def _same(one: Outputs, other: Outputs) -> bool:
 def test_it_decides_bit_for_bit_as_in_this_process(tmp_path: Path) -> None:
     model = squares_onnx()
     apart = IsolatedSession(_session(model, "openvino", tmp_path))
-    here = engines.load(_variant("openvino"), {"m.onnx": model}, 1)
+    here = engines.load(_variant(model, "openvino"), {"m.onnx": model}, 1)
     assert apart.input == here.input
     for count in (1, 3, 1):
         batch = np.stack([scene((8 * n, 8), (40, 30)) for n in range(count)])
@@ -74,13 +87,14 @@ def test_a_compiled_model_that_is_damaged_is_made_again(tmp_path: Path) -> None:
 
 
 def test_only_the_newest_compiled_models_are_kept(tmp_path: Path) -> None:
-    kept = Compiled(tmp_path)
+    kept = Compiled(tmp_path, ())
     for number in range(MOST + 3):
         kept.put(f"{number}", b"compiled")
         os.utime(tmp_path / f"{number}.blob", (number, number))
     assert len(list(tmp_path.iterdir())) == MOST
     assert kept.get("0") is None
-    assert bytes(kept.get(f"{MOST + 2}") or b"") == b"compiled"
+    data, start = kept.get(f"{MOST + 2}") or (b"", 0)
+    assert data[start:] == b"compiled"
 
 
 def test_what_is_refused_in_the_worker_is_refused_here_in_one_line() -> None:
@@ -114,7 +128,7 @@ def test_what_cannot_be_read_again_is_not_run_again() -> None:
             raise RefusedError("blocked meanwhile")
         return {"m.onnx": squares_onnx()}
 
-    session = IsolatedSession(Source(_variant(), once))
+    session = IsolatedSession(Source(_variant(squares_onnx()), once))
     os.kill(session.process, signal.SIGKILL)
     with pytest.raises(RefusedError, match="blocked meanwhile"):
         session.run(scene()[None])
@@ -122,7 +136,7 @@ def test_what_cannot_be_read_again_is_not_run_again() -> None:
 
 
 def test_a_worker_that_hangs_is_ended_and_the_next_request_has_another() -> None:
-    source = Source(_variant(), lambda: {"m.onnx": squares_onnx()}, run_s=1.0)
+    source = dataclasses.replace(_session(squares_onnx()), run_s=1.0)
     session = IsolatedSession(source)
     hanging = session.process
     os.kill(hanging, signal.SIGSTOP)
@@ -130,6 +144,40 @@ def test_a_worker_that_hangs_is_ended_and_the_next_request_has_another() -> None
         session.run(scene()[None])
     assert _is_gone(hanging)
     assert session.run(scene()[None])["scores"].shape == (1, 8)
+
+
+def test_a_worker_needs_neither_numpy_nor_openvinos_python_package() -> None:
+    code = (
+        "import sys, edge_runtime.engines.worker; print({'numpy', 'openvino'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_worker_that_was_begun_ahead_is_the_one_that_loads() -> None:
+    begin_worker(_slot("openvino"))
+    begun = {process.pid for process in _of(workers._ahead["openvino"])}
+    session = IsolatedSession(_session(squares_onnx(), "openvino"))
+    assert {session.process} == begun
+    another = IsolatedSession(_session(squares_onnx(), "openvino"))
+    assert another.process not in {0, session.process}
+
+
+def test_a_worker_that_was_begun_ahead_and_has_died_is_not_taken() -> None:
+    begin_worker(_slot("openvino"))
+    (begun,) = _of(workers._ahead["openvino"])
+    begun.kill()
+    begun.wait(PATIENCE_S)
+    session = IsolatedSession(_session(squares_onnx(), "openvino"))
+    assert session.process not in {0, begun.pid}
+    assert workers._ahead["openvino"] == []
+
+
+def test_for_what_runs_in_this_process_no_worker_is_begun() -> None:
+    before = {engine: len(begun) for engine, begun in workers._ahead.items()}
+    begin_worker(_slot("onnxruntime"))
+    begin_worker(None)
+    assert {engine: len(begun) for engine, begun in workers._ahead.items()} == before
 
 
 def test_a_worker_goes_with_its_session() -> None:
@@ -160,10 +208,11 @@ def test_a_worker_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> No
     code = (
         "import sys, threading\n"
         "from pathlib import Path\n"
-        "from edge_runtime.contract import Variant\n"
+        "from edge_runtime.contract import FileRef, Variant, digest\n"
         "from edge_runtime.engines.isolated import IsolatedSession, Source\n"
         "content = Path(sys.argv[1]).read_bytes()\n"
-        "variant = Variant('m', 'onnxruntime', 'f32', ('cpu',), 'm.onnx', {})\n"
+        "files = {'m.onnx': FileRef(digest(content), len(content))}\n"
+        "variant = Variant('m', 'onnxruntime', 'f32', ('cpu',), 'm.onnx', files)\n"
         "held = []\n"  # loaded by a thread that ends, as a daemon does
         "source = Source(variant, lambda: {'m.onnx': content})\n"
         "load = lambda: held.append(IsolatedSession(source))\n"

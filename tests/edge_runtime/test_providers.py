@@ -21,6 +21,7 @@ from edge_runtime.contract import (
     Variant,
     decide,
     decode,
+    digest,
 )
 from edge_runtime.engines import isolated, providers
 from edge_runtime.engines.isolated import IsolatedSession, Source
@@ -206,7 +207,7 @@ def test_a_journal_of_before_there_were_providers_still_parses() -> None:
 def test_openvinos_provider_has_a_process_of_its_own(
     state: State, publisher: Publisher, pretend: Pretend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As OpenVINO itself has: see `hosting.IN_A_WORKER`."""
+    """As OpenVINO itself has: see `apart.IN_A_WORKER`."""
     from edge_runtime.hosting import load_active
     from edge_runtime.running import active
 
@@ -246,7 +247,10 @@ PICTURES: Final = np.stack([scene((8, 8)), scene((20, 30), (44, 4))])
 @needs_openvino
 def test_openvinos_provider_decides_as_onnx_runtime_does_in_a_process_of_its_own() -> None:
     plain = engines.load(variant("cpu"), {"m.onnx": squares_onnx()}, 1).run(PICTURES)
-    source = Source(variant("cpu"), lambda: {"m.onnx": squares_onnx()}, provider="openvino")
+    model = squares_onnx()
+    files = {"m.onnx": FileRef(digest(model), len(model))}
+    made = msgspec.structs.replace(variant("cpu"), files=files)
+    source = Source(made, lambda: {"m.onnx": model}, provider="openvino")
     assert decided(IsolatedSession(source).run(PICTURES)) == decided(plain)
 
 

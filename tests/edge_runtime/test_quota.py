@@ -62,6 +62,14 @@ def test_what_nothing_needs_makes_room(contents: Contents) -> None:
     assert left <= 500
 
 
+def test_a_compiled_model_gives_way_before_a_release_is_refused(contents: Contents) -> None:
+    compiled = contents.built / "onnxruntime" / "key.blob"
+    compiled.parent.mkdir()
+    compiled.write_bytes(b"c" * 5000)
+    make_room(contents, Journal(), [FileRef(digest(b"new"), 1500)], quota=2000)
+    assert not compiled.exists()
+
+
 def test_what_fits_removes_nothing(contents: Contents) -> None:
     make_room(contents, Journal(), [FileRef(digest(b"new"), 1500)], quota=3500)
     assert (contents.partial / "begun").exists()

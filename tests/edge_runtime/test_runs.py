@@ -263,7 +263,7 @@ def _python(code: str) -> str:
 def test_the_runtime_never_sees_the_factory_or_torch() -> None:
     loaded = _python(
         "import pkgutil, importlib, sys, edge_runtime\n"
-        "skip = {'edge_runtime.__main__', 'edge_runtime.engines.trt', 'edge_runtime.engines.ov'}\n"
+        "skip = {'edge_runtime.__main__', 'edge_runtime.engines.trt'}\n"
         "for m in pkgutil.walk_packages(edge_runtime.__path__, 'edge_runtime.'):\n"
         "    m.name in skip or importlib.import_module(m.name)\n"
         "print(sorted({m.split('.')[0] for m in sys.modules}\n"

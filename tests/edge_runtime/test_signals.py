@@ -24,7 +24,8 @@ from edge_runtime.contract import (
     preprocess,
     read,
 )
-from edge_runtime.contract.signals import Float32, band_edges
+from edge_runtime.contract.sequences import Float32
+from edge_runtime.contract.signals import band_edges
 from edge_runtime.errors import ContractError, InputError
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -6,8 +6,10 @@ with --pictures of digits what it read.
 """
 
 import argparse
+import contextlib
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from edge_runtime.contract import RunReport
     from edge_runtime.engines import Session
     from edge_runtime.running import Active
+    from edge_runtime.state import State
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -116,18 +119,7 @@ def _stay(options: argparse.Namespace) -> None:
 
     import msgspec
 
-    from edge_runtime.daemon import (
-        Daemon,
-        ServeCheck,
-        Settings,
-        logs,
-        only,
-        parts,
-        read_settings,
-    )
-    from edge_runtime.daemon.streaming import Around, Streams
-    from edge_runtime.serving.live import Live
-    from edge_runtime.watching import Watcher
+    from edge_runtime.daemon import Settings, logs, only, read_settings
 
     state, start = state_of(options), time.monotonic()
 
@@ -140,8 +132,15 @@ def _stay(options: argparse.Namespace) -> None:
             return found
         return only(found, options.model, options.threads)
 
-    watcher = Watcher(lambda: time.monotonic() - start)
     now = settings()
+    _begin_workers(state, tuple(now.models))  # before the rest is imported: they take longer
+    from edge_runtime.daemon.loop import Daemon
+    from edge_runtime.daemon.parts import ServeCheck, parts
+    from edge_runtime.daemon.streaming import Around, Streams
+    from edge_runtime.serving.live import Live
+    from edge_runtime.watching import Watcher
+
+    watcher = Watcher(lambda: time.monotonic() - start)
     streams = Streams(Around(state, watcher, Live(now.serve.live)))
     working = parts(state, now, watcher.summary, streams)
     check = ServeCheck(state)
@@ -156,6 +155,18 @@ def _stay(options: argparse.Namespace) -> None:
         daemon.run()
     finally:
         logs.stop(handler)
+
+
+def _begin_workers(state: "State", models: Sequence[str]) -> None:
+    """Those in which `models`, or all that are active, will run."""
+    from edge_runtime.apart import begin_worker
+    from edge_runtime.errors import StorageError
+    from edge_runtime.store import load_journal
+
+    with contextlib.suppress(StorageError):  # the daemon mends the journal, and starts them then
+        journal = load_journal(state.journal)
+        for model in models or journal.models:
+            begin_worker(journal.of(model).active)
 
 
 def _watched(report: "RunReport") -> list[str]:

@@ -5,8 +5,6 @@
 fetches and tests; `book` writes the journal.
 """
 
-from edge_runtime.daemon.loop import Daemon, Part
-from edge_runtime.daemon.parts import ServeCheck, parts
 from edge_runtime.daemon.settings import (
     ModelSettings,
     Settings,
@@ -16,13 +14,9 @@ from edge_runtime.daemon.settings import (
 )
 
 __all__ = [
-    "Daemon",
     "ModelSettings",
-    "Part",
-    "ServeCheck",
     "Settings",
     "only",
     "parse_settings",
-    "parts",
     "read_settings",
 ]

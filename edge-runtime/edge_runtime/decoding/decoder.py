@@ -15,8 +15,9 @@ import numpy as np
 from edge_runtime import children
 from edge_runtime.decoding.messages import Next, Over, Play, Shown
 from edge_runtime.decoding.source import Source
-from edge_runtime.engines.wire import MAX_REGION, Region, receive, send
+from edge_runtime.engines.wire import receive, send
 from edge_runtime.errors import MissingError
+from edge_runtime.regions import MAX_REGION, Region
 from edge_runtime.streams.sources import Frame, UInt8
 
 PROCESS: Final = "edge_runtime.decoding.process"

@@ -18,7 +18,8 @@ import numpy as np
 
 from edge_runtime.children import end_with_parent
 from edge_runtime.decoding.messages import Next, Over, Play, Shown
-from edge_runtime.engines.wire import Region, receive, send
+from edge_runtime.engines.wire import receive, send
+from edge_runtime.regions import Region
 
 if TYPE_CHECKING:
     from av.container import InputContainer

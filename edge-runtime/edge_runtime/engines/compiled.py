@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from edge_runtime.contract import digest
 from edge_runtime.errors import MissingError, StorageError
 
 MAX_COMPILED_BYTES = 1 << 30
+_HEAD = 64  # bytes
 MOST = 16  # kept; the oldest give way
 
 log = logging.getLogger(__name__)
@@ -17,21 +19,28 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Compiled:
-    """A folder of them. Each file begins with the SHA-256 (hex) of what follows."""
+    """A folder of them, for the model whose files have the digests `model`. Each file begins with
+    the SHA-256 (hex) of what follows. It may grow by `room` bytes."""
 
     folder: Path
+    model: tuple[str, ...]
+    room: Callable[[], int] = lambda: MAX_COMPILED_BYTES
 
-    def get(self, key: str) -> memoryview | None:
-        """What was kept as `key`; None when there is nothing, or it is damaged."""
+    def get(self, key: str) -> tuple[bytes, int] | None:
+        """What was kept as `key`: bytes, and where in them it begins, for they are many and are not
+        copied. None when there is nothing, or it is damaged."""
         try:
             data = durable.read(self._path(key), MAX_COMPILED_BYTES, "a compiled model")
         except (MissingError, StorageError):
             return None
-        rest = memoryview(data)[64:]
-        return rest if data[:64] == digest(rest).encode() else None
+        intact = data[:_HEAD] == digest(memoryview(data)[_HEAD:]).encode()
+        return (data, _HEAD) if intact else None
 
     def put(self, key: str, data: bytes) -> None:
         """Keep `data` as `key`, if that can be done."""
+        if len(data) > self.room():
+            log.info("the compiled model was not kept: the site's quota has no room for it")
+            return
         try:
             durable.make_folder(self.folder)
             durable.write(self._path(key), digest(data).encode() + data)

@@ -9,11 +9,7 @@ process ended. It goes when the session does, and when the parent dies.
 import contextlib
 import dataclasses
 import logging
-import os
-import socket
-import subprocess
 import threading
-import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +18,9 @@ from typing import Final
 import numpy as np
 
 from edge_runtime import children
-from edge_runtime.contract import Engine, Outputs, Provider, Variant
-from edge_runtime.engines.loading import InputTensor, UInt8
+from edge_runtime.contract import Outputs, Provider, Variant
+from edge_runtime.engines.arrays import UInt8
+from edge_runtime.engines.tensors import InputTensor
 from edge_runtime.engines.wire import (
     Answer,
     Open,
@@ -31,15 +28,14 @@ from edge_runtime.engines.wire import (
     Question,
     Ran,
     Refused,
-    Region,
     Run,
     receive,
     send,
-    take,
 )
 from edge_runtime.errors import EdgeRuntimeError, InputError, MissingError, RefusedError
+from edge_runtime.regions import Region
+from edge_runtime.workers import worker
 
-WORKER: Final = "edge_runtime.engines.worker"
 _KINDS: Final = {kind.exit_code: kind for kind in (InputError, MissingError, RefusedError)}
 
 log = logging.getLogger(__name__)
@@ -47,7 +43,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Source:
-    """What a worker loads, and again after it died: `read` returns the verified files.
+    """What a worker loads, and again after it died: `read` returns the variant's files, verified.
 
     `kept` is the folder of compiled models (None: none), `load_s` how long loading may take,
     `run_s` how long one run may. `provider` runs it inside ONNX Runtime.
@@ -122,57 +118,41 @@ class _Worker:
 
     def __init__(self, source: Source) -> None:
         self.ended = False
-        content = Region()
+        self._own = worker(source.variant.engine)
+        content = self._own.content
         with contextlib.closing(content):
-            self._process = self._start(source, content)
             try:
                 opened = self._ask(_job(source, content), source.load_s, "loading the model")
             except EdgeRuntimeError:
-                self._end()
+                self._own.end()
                 raise
         assert isinstance(opened, Opened)
         self.input = InputTensor(opened.kind, opened.shape)
 
-    def _start(self, source: Source, content: Region) -> "subprocess.Popen[bytes]":
-        """The process, which will find the model's files in `content`."""
-        with contextlib.ExitStack() as opened_here, contextlib.ExitStack() as theirs:
-            self._given, self._made = Region(), Region()
-            opened_here.callback(self._given.close)
-            opened_here.callback(self._made.close)
-            self._talk, talk = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            opened_here.enter_context(self._talk)
-            theirs.enter_context(talk)
-            line, life = os.pipe()
-            opened_here.callback(os.close, life)
-            theirs.callback(os.close, line)
-            handles = (talk.fileno(), line, content.handle, self._given.handle, self._made.handle)
-            process = _spawn(source.variant.engine, handles)
-            self._end = weakref.finalize(self, children.end, process, opened_here.pop_all())
-        return process
-
     @property
     def process(self) -> int:
         """Its process id."""
-        return self._process.pid
+        return self._own.process.pid
 
     def run(self, batch: UInt8, seconds: float) -> Outputs:
         """The outputs. Raises RefusedError, _DiedError."""
         if batch.dtype != np.uint8 or not batch.size:
             raise RefusedError(f"expected a batch of uint8, not {batch.dtype} {list(batch.shape)}")
-        view = self._given.view(batch.nbytes)
+        view = self._own.given.view(batch.nbytes)
         np.copyto(np.ndarray(batch.shape, np.uint8, view), batch)
         ran = self._ask(Run(batch.shape), seconds, "running the model")
         assert isinstance(ran, Ran)
-        return take(ran, self._made)
+        return _taken(ran, self._own.made)
 
     def _ask(self, question: Question, seconds: float, what: str) -> Answer:
         try:
-            self._talk.settimeout(seconds)
-            send(self._talk, question)
-            answer: Answer | None = receive(self._talk, Answer)  # type: ignore[arg-type]  # a union
+            talk = self._own.talk
+            talk.settimeout(seconds)
+            send(talk, question)
+            answer: Answer | None = receive(talk, Answer)  # type: ignore[arg-type]  # a union
         except TimeoutError:
             self.ended = True
-            self._end()
+            self._own.end()
             raise RefusedError(
                 f"{what} took longer than {seconds:g} s; the engine hangs, or the model is too "
                 "slow for this box"
@@ -180,32 +160,37 @@ class _Worker:
         except OSError:
             answer = None
         if answer is None:
-            fate = children.fate(self._process)
-            self._end()
+            fate = children.fate(self._own.process)
+            self._own.end()
             raise _DiedError(f"the engine's process {fate} while {what}")
         if isinstance(answer, Refused):
             raise _KINDS.get(answer.exit_code, EdgeRuntimeError)(answer.error)
         return answer
 
 
+def _taken(ran: Ran, region: Region) -> Outputs:
+    """Copies of the outputs that lie in `region`."""
+    view = region.view(max(placed.offset + placed.bytes for placed in ran.outputs.values()) or 1)
+    return {
+        name: np.frombuffer(view[placed.offset : placed.offset + placed.bytes], placed.kind)
+        .reshape(placed.shape)
+        .copy()
+        for name, placed in ran.outputs.items()
+    }
+
+
 def _job(source: Source, content: Region) -> Open:
     """What to load; the files lie one after the other in `content`."""
-    files = source.read()
-    content.view(sum(map(len, files.values())))[:] = b"".join(files.values())
+    variant, files = source.variant, source.read()
+    place = content.view(sum(ref.bytes for ref in variant.files.values()))
+    for name, ref in variant.files.items():
+        place[: ref.bytes], place = files[name], place[ref.bytes :]
     return Open(
-        engine=source.variant.engine,
-        precision=source.variant.precision,
-        main=source.variant.main,
-        files={name: len(data) for name, data in files.items()},
+        engine=variant.engine,
+        precision=variant.precision,
+        main=variant.main,
+        files=variant.files,
         threads=source.threads,
         kept=str(source.kept or ""),
         provider=source.provider,
     )
-
-
-def _spawn(engine: Engine, handles: tuple[int, ...]) -> "subprocess.Popen[bytes]":
-    """The process; it imports its engine while the files are read here."""
-    try:
-        return children.start(WORKER, (engine,), handles)
-    except OSError as error:
-        raise RefusedError(f"no process for the engine: {error.strerror}") from error

@@ -4,23 +4,17 @@ import importlib.util
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime import __version__
-from edge_runtime.contract import Engine, Outputs, Precision, Provider, Variant
+from edge_runtime.contract import Engine, Precision, Provider, Variant
 from edge_runtime.engines.providers import PACKAGES, providers_here
+from edge_runtime.engines.tensors import InputTensor
 
-UInt8 = npt.NDArray[np.uint8]
-
-
-class InputTensor(NamedTuple):
-    """What a graph takes: `kind` as numpy names it ("uint8"); a free axis of `shape` is None."""
-
-    kind: str
-    shape: tuple[int | None, ...]
+if TYPE_CHECKING:
+    from edge_runtime.contract import Outputs
+    from edge_runtime.engines.arrays import UInt8
+    from edge_runtime.engines.compiled import Compiled
 
 
 class Session(Protocol):
@@ -30,7 +24,7 @@ class Session(Protocol):
     def input(self) -> InputTensor:
         """The graph's one input; by the graph contract uint8 [N,H,W,3]."""
 
-    def run(self, batch: UInt8) -> Outputs:
+    def run(self, batch: "UInt8") -> "Outputs":
         """The graph's outputs for `batch` (uint8 [N,H,W,3]). Raises RefusedError when it fails."""
 
 
@@ -146,12 +140,17 @@ def begin_import(engine: Engine) -> None:
 
 
 def load(
-    variant: Variant, files: Mapping[str, bytes], threads: int, provider: Provider | None = None
+    variant: Variant,
+    files: Mapping[str, bytes],
+    threads: int,
+    provider: Provider | None = None,
+    kept: "Compiled | None" = None,
 ) -> Session:
     """Load `variant` from the verified bytes of its `files`, to run on `threads` CPU threads.
 
-    `provider` runs it inside ONNX Runtime; None is the engine itself. Raises MissingError when that
-    is not here, RefusedError when it does not load.
+    `provider` runs it inside ONNX Runtime; None is the engine itself. `kept` has what
+    ONNX Runtime made of it before. Raises MissingError when the engine is not here, RefusedError
+    when it does not load.
     """
     from edge_runtime.errors import MissingError, RefusedError
 
@@ -160,8 +159,8 @@ def load(
         raise MissingError(reason)
     if variant.main not in files:
         raise RefusedError(f"variant {variant.name} has no file {variant.main}")
-    if provider is not None:
+    if variant.engine == "onnxruntime":
         from edge_runtime.engines import ort
 
-        return ort.load(files, variant.main, variant.precision, threads, provider)
+        return ort.load(files, variant.main, variant.precision, threads, provider, kept)
     return ENGINES[variant.engine].loader()(files, variant.main, variant.precision, threads)

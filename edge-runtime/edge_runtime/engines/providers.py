@@ -6,7 +6,6 @@ OpenVINO's on the CPU, CUDA's on the card.
 """
 
 import importlib.util
-import json
 from collections.abc import Collection, Mapping
 from typing import Final
 
@@ -61,6 +60,8 @@ def options(provider: Provider, precision: Precision, threads: int) -> dict[str,
     """
     if provider == "cuda":
         return {"use_tf32": "0"}
+    import json  # 2 ms, which nobody else waits for
+
     hints = {
         "INFERENCE_PRECISION_HINT": precision if precision in ("bf16", "f16") else "f32",
         "PERFORMANCE_HINT": "LATENCY",

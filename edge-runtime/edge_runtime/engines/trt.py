@@ -9,8 +9,10 @@ import numpy.typing as npt
 
 from edge_runtime.building import tensorrt
 from edge_runtime.contract import Flavour, Outputs, Precision
+from edge_runtime.engines.arrays import UInt8
 from edge_runtime.engines.cuda import Stream
-from edge_runtime.engines.loading import InputTensor, Session, UInt8
+from edge_runtime.engines.loading import Session
+from edge_runtime.engines.tensors import InputTensor
 from edge_runtime.errors import RefusedError
 
 Array = npt.NDArray[np.generic]

@@ -1,5 +1,6 @@
 """Files by their content: what is read is verified every time, and handed on as those bytes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +11,15 @@ from edge_runtime.errors import MissingError, StorageError
 
 @dataclass(frozen=True)
 class Contents:
-    """The folder `blobs` of files named by SHA-256, and `partial` for those still on the way."""
+    """The folder `blobs` of files named by SHA-256, and `partial` for those still on the way.
+
+    `room` says how many bytes of compiled models may still be kept beside them: none in a folder
+    that is not a site's state.
+    """
 
     blobs: Path
     partial: Path
+    room: Callable[[], int] = lambda: 0
 
     @property
     def built(self) -> Path:

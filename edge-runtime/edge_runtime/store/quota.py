@@ -4,7 +4,6 @@ Never what a slot holds or what is being fetched; of the rest, the oldest first.
 site's quota, or what the disk has left, where that is less.
 """
 
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +50,8 @@ def make_room(contents: Contents, journal: Journal, wanted: Sequence[FileRef], q
     missing = [ref for ref in wanted if not contents.holds(ref)]
     if not missing:
         return
+    import shutil  # 3 ms with its compressors, which who only reads the default quota does without
+
     folder = contents.blobs.parent
     with durable.storage(folder):
         files = _files(folder)
@@ -70,6 +71,12 @@ def make_room(contents: Contents, journal: Journal, wanted: Sequence[FileRef], q
         )
     for file in gone:
         durable.remove(file.path)
+
+
+def taken(folder: Path) -> int:
+    """Bytes of all files below `folder`. Raises StorageError."""
+    with durable.storage(folder):
+        return sum(file.bytes for file in _files(folder))
 
 
 def _files(folder: Path) -> list[File]:
@@ -110,5 +117,7 @@ def _is_loose(path: Path, contents: Contents, kept: set[str]) -> bool:
     """Whether nothing that runs or is being fetched needs the file."""
     if path.parent in {contents.blobs, contents.partial}:
         return path.name not in kept
+    if path.parent.parent == contents.built:  # compiled for a quick start
+        return True
     recipes = {sha256[:16] for sha256 in kept}  # engines are named after their recipe
     return path.parent == contents.built and path.name[:16] not in recipes

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.daemon import Daemon, ModelSettings, Settings
+from edge_runtime.daemon import ModelSettings, Settings
+from edge_runtime.daemon.loop import Daemon
 from edge_runtime.daemon.settings import (
     CrashSettings,
     DwellSettings,

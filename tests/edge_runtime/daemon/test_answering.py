@@ -8,8 +8,9 @@ import pytest
 from edge_runtime.cli import main
 from edge_runtime.contract import CameraWatch, ModelWatch, SignalWatch, SignedTelemetry, Watch, read
 from edge_runtime.contract.sealing import peek_telemetry, verify
-from edge_runtime.daemon import Daemon, parts
 from edge_runtime.daemon.answering import serving_settings, update_panels, watch_panel
+from edge_runtime.daemon.loop import Daemon
+from edge_runtime.daemon.parts import parts
 from edge_runtime.daemon.settings import ServeSettings, TelemetrySettings
 from edge_runtime.errors import InputError
 from edge_runtime.serving import Row
@@ -78,7 +79,7 @@ def test_a_wrong_listen_is_refused_before_anything_is_loaded(
 
     publisher.publish(build(1))
     once(state, Wish("squares"), lambda *_: None)
-    monkeypatch.setattr("edge_runtime.daemon.Daemon", never)
+    monkeypatch.setattr("edge_runtime.daemon.loop.Daemon", never)
     assert main(["--state", str(state.folder), "run", "--listen", wrong]) == InputError.exit_code
 
 

@@ -11,8 +11,9 @@ import pytest
 from onnx import helper, numpy_helper
 
 from edge_runtime.cli import main
-from edge_runtime.daemon import Daemon, ModelSettings, Settings
+from edge_runtime.daemon import ModelSettings, Settings
 from edge_runtime.daemon.answering import update_panels
+from edge_runtime.daemon.loop import Daemon
 from edge_runtime.daemon.settings import CrashSettings, DwellSettings, ShadowSettings
 from edge_runtime.errors import RefusedError
 from edge_runtime.hosting import Loaded, load_active

@@ -11,7 +11,9 @@ import msgspec
 import pytest
 
 from edge_runtime.cli import main
-from edge_runtime.daemon import Daemon, ServeCheck, Settings, parse_settings, parts
+from edge_runtime.daemon import Settings, parse_settings
+from edge_runtime.daemon.loop import Daemon
+from edge_runtime.daemon.parts import ServeCheck, parts
 from edge_runtime.daemon.settings import ServeSettings, StreamSettings
 from edge_runtime.errors import BusyError, InputError
 from edge_runtime.state import State

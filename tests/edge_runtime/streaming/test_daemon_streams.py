@@ -7,7 +7,9 @@ import pytest
 
 from edge_runtime.contract import SignedTelemetry, Watch, read
 from edge_runtime.contract.sealing import peek_telemetry
-from edge_runtime.daemon import Daemon, Settings, parts
+from edge_runtime.daemon import Settings
+from edge_runtime.daemon.loop import Daemon
+from edge_runtime.daemon.parts import parts
 from edge_runtime.daemon.settings import StreamSettings, TelemetrySettings
 from edge_runtime.daemon.streaming import Around, Streams
 from edge_runtime.serving.live import Live
