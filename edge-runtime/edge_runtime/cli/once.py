@@ -14,7 +14,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `once`."""
     add_wish(parser)
     parser.add_argument(
-        "--retry", action="store_true", help="try also a release that failed here before"
+        "--retry",
+        action="store_true",
+        help="try also what failed here before: a release, or a variant of what is active",
     )
     parser.add_argument(
         "--trial", action="store_true", help="leave a new release on trial for the daemon"
