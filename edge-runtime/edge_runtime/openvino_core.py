@@ -1,4 +1,5 @@
-"""OpenVINO's core: one for as long as the process lives.
+"""OpenVINO's core by its Python package, for the factory: one for as long as the process lives.
+(The runtime has its own by the C API, `engines.openvino_c`.)
 
 Each core with a CPU plugin gives the thread that made it another stack for signals, and takes it
 back when the core is dropped (2026.4, for AMX). Dropped on another thread, as by the garbage

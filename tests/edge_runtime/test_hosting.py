@@ -9,8 +9,7 @@ import pytest
 
 from edge_runtime.cli import main
 from edge_runtime.contract import FileRef, Outputs
-from edge_runtime.engines import Session, UInt8, load
-from edge_runtime.engines.loading import InputTensor
+from edge_runtime.engines import InputTensor, Session, UInt8, load
 from edge_runtime.errors import EdgeRuntimeError, MissingError, RefusedError
 from edge_runtime.hosting import Host, Loaded, give_back_memory, load_active
 from edge_runtime.running import Active, active

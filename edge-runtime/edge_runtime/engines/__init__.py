@@ -34,9 +34,11 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name != "UInt8":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from edge_runtime.engines.arrays import UInt8
+if not TYPE_CHECKING:  # for which any name would be there
 
-    return UInt8
+    def __getattr__(name: str) -> object:
+        if name != "UInt8":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from edge_runtime.engines.arrays import UInt8
+
+        return UInt8

@@ -96,7 +96,7 @@ class Model:
 
     def reshape(self, shape: Sequence[int]) -> None:
         """Let the one input be of `shape`."""
-        axes = (_Dimension * len(shape))(*((axis, axis) for axis in shape))
+        axes = (_Dimension * len(shape))(*(_Dimension(axis, axis) for axis in shape))
         rank = _Dimension(len(shape), len(shape))
         _ask("ov_model_reshape_single_input", self._model, _PartialShape(rank, axes))
 
@@ -147,7 +147,7 @@ class Request:
 
 def imported(content: bytes, start: int, properties: Mapping[str, str]) -> Handle:
     """A compiled model that `exported` gave: `content` from byte `start` on."""
-    address = c_void_p((ctypes.cast(content, c_void_p).value or 0) + start)
+    address = c_void_p((ctypes.cast(c_char_p(content), c_void_p).value or 0) + start)
     with _properties:
         _set(properties)
         made = ("ov_core_import_model", _core(), address, c_size_t(len(content) - start), _DEVICE)
