@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_runtime.access import Access
+from edge_runtime.bench.server import BenchServer
 from edge_runtime.contract import file_digest
 from edgefactory.datasets.carrying import write_snapshot
 from edgefactory.datasets.documents import Header, Item, Label, Split, read_document
@@ -153,3 +156,23 @@ def test_what_is_wrong_is_one_line(
     assert code in (2, 3)
     assert says in said
     assert not (tmp_path / "out" / "tune.json").exists()
+
+
+@pytest.mark.component
+def test_a_box_that_refuses_the_token_is_heard_before_anything_is_tried(
+    snapshot: Path, tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("another-token-altogether")
+    with BenchServer(Access("127.0.0.1", 0, "a-token-of-some-length")) as box:
+        thread = threading.Thread(target=box.serve_forever, args=(0.01,))
+        thread.start()
+        there = ["--device", box.url, "--token-file", str(token), "--budget", "latency_ms<=4"]
+        out = tmp_path / "out"
+        code = main(["tune", str(snapshot), "--out", str(out), "--time", "1m", *there])
+        box.shutdown()
+        thread.join()
+    assert code == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith(f"edgefactory: {box.url} refuses the token")
+    assert not out.exists()

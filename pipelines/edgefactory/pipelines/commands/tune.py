@@ -175,9 +175,9 @@ def _benches(args: Namespace) -> "tuple[Bench, Bench]":
     if args.device is None:
         return LocalBench(MEASURE_SECONDS), LocalBench(AGAIN_SECONDS)
     token = read_token(Path(args.token_file))
-    return DeviceBench(args.device, token, MEASURE_SECONDS), DeviceBench(
-        args.device, token, AGAIN_SECONDS
-    )
+    bench = DeviceBench(args.device, token, MEASURE_SECONDS)
+    bench.host()  # a box that refuses the token would refuse one architecture after the other
+    return bench, DeviceBench(args.device, token, AGAIN_SECONDS)
 
 
 def _line(found: "Tune", page: "Path") -> str:

@@ -74,9 +74,11 @@ def _longer(
     down, has to be better.
     """
     found = longer_run(search, winner, work)
-    if found is None or found[1].value is None:
+    if found is None:
         return None
     epochs, last = found
+    if last.value is None:
+        return None
     cut = last.state == "cut"
     kept = last.value > before.value - (0.0 if cut else _noise(before.value, places.snapshot))
     if kept:  # it has run, and is only to be written down
