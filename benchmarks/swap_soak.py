@@ -1,9 +1,9 @@
 """Releases take each other's place while requests run, for each engine in a process of its own.
 
 `ENGINE.failed` counts requests that raised or that were answered otherwise than the release decides
-that the host named; `p99_ratio` is their 99th percentile against that of the same pace without
-swaps, which the neighbours of this process spoil; `drift_mb_per_swap` the slope of resident memory,
-the worker's included, after the first tenth. Four threads ask, at 0.4 of what one alone could.
+that the host named; `p99_ratio` is their 99th percentile against that of stretches without swaps,
+which come in turns with the others; `drift_mb_per_swap` the slope of resident memory, the worker's
+included, after the first tenth. Four threads ask, at 0.4 of what one alone could.
 The long form swaps 1,000 times under 100,000 requests.
 """
 

@@ -1,8 +1,8 @@
 """The process that swaps: `swap_soak_side.py ENGINE SWAPS REQUESTS`, a JSON object at its end.
 
-Threads ask a `Host` for decisions at a steady pace, first with no swaps, then while one release
-takes the other's place again and again. A request fails when it raises, or when its answer is not
-that of the release which the host names for it. The swaps are spread over the requests.
+Threads ask a `Host` for decisions at a steady pace, while one release takes the other's place again
+and again, spread over the requests; between stretches of swaps there are such without any. A
+request fails when it raises, or when its answer is not that of the release which the host names.
 """
 
 import json
@@ -27,18 +27,23 @@ from ten_megabytes import activate, picture
 
 THREADS: Final = 4
 LOAD: Final = 0.4  # of what one thread alone could do
-QUIET_S: Final = 30.0
+STRETCHES: Final = 20  # of swaps, each after one without any
+QUIET: Final = 0.15  # of a stretch's requests, before it
 NAME: Final = "ten-megabytes"
 
 
 @dataclass
 class Asking:
-    """Threads that ask until told to stop. Latencies in seconds, from the call to its answer."""
+    """Threads that ask until told to stop. Latencies in seconds, from the call to its answer, by
+    whether releases were being replaced when it was asked."""
 
     host: Host
     expected: Mapping[int, int]
     pause: float
-    latencies: "array[float]" = field(default_factory=lambda: array("d"))
+    latencies: Mapping[bool, "array[float]"] = field(
+        default_factory=lambda: {False: array("d"), True: array("d")}
+    )
+    swapping: bool = False
     failures: list[str] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -53,19 +58,25 @@ class Asking:
         for thread in self._threads:
             thread.join()
 
+    def until(self, swapping: bool, requests: int) -> None:
+        """Wait for so many requests of a kind, the failed ones included."""
+        while len(self.latencies[swapping]) + len(self.failures) < requests:
+            time.sleep(0.001)
+
     def _ask(self) -> None:
         batch = picture(0)[None]
         due = time.perf_counter()
         while not self.stop.is_set():
             due = max(due + self.pause, time.perf_counter())
             time.sleep(max(0.0, due - time.perf_counter()))
+            taken = self.latencies[self.swapping]
             start = time.perf_counter()
             try:
                 who, outputs = self.host.run(NAME, batch)
             except EdgeRuntimeError as error:
                 self.failures.append(str(error))
                 continue
-            self.latencies.append(time.perf_counter() - start)
+            taken.append(time.perf_counter() - start)
             found = decide("classification", outputs, 0, 0.0).labels[0]
             sequence = who.active.release.sequence
             del who
@@ -88,29 +99,34 @@ def main() -> None:
         host = Host()
         host.put(NAME, load_active(state, releases[0], 1))
         pause = THREADS * _seconds(host) / LOAD
-        with Asking(host, expected, pause) as quiet:
-            time.sleep(QUIET_S)
         memory: list[float] = []
         handles = len(list(Path("/proc/self/fd").iterdir()))
-        with Asking(host, expected, pause) as busy:
-            for number in range(1, swaps + 1):
-                while len(busy.latencies) + len(busy.failures) < number * requests // swaps:
-                    time.sleep(0.001)
-                host.put(NAME, load_active(state, releases[number % 2], 1))
-                give_back_memory()
-                memory.append(_megabytes(host.get(NAME)))
-                if number % 50 == 0:
-                    sys.stderr.write(
-                        f"{engine}: {number} swaps, {len(busy.latencies)} requests, "
-                        f"{len(busy.failures)} failed, {memory[-1]:.1f} MB\n"
-                    )
+        with Asking(host, expected, pause) as asking:
+            for stretch in range(STRETCHES):
+                asking.swapping = False
+                asking.until(False, int(QUIET * requests * (stretch + 1) / STRETCHES))
+                asking.swapping = True
+                for number in range(
+                    swaps * stretch // STRETCHES, swaps * (stretch + 1) // STRETCHES
+                ):
+                    asking.until(True, (number + 1) * requests // swaps)
+                    host.put(NAME, load_active(state, releases[(number + 1) % 2], 1))
+                    give_back_memory()
+                    memory.append(_megabytes(host.get(NAME)))
+                sys.stderr.write(
+                    f"{engine}: {len(memory)} swaps, {len(asking.latencies[True])} requests, "
+                    f"{len(asking.failures)} failed, {memory[-1]:.1f} MB\n"
+                )
+        busy, quiet = asking.latencies[True], asking.latencies[False]
         found = {
             "swaps": len(memory),
-            "requests": len(busy.latencies) + len(busy.failures),
-            "failed": len(busy.failures),
-            "first_failure": next(iter(busy.failures), ""),
-            "p99_ms": _p99_ms(busy),
-            "quiet_p99_ms": _p99_ms(quiet),
+            "requests": len(busy) + len(asking.failures),
+            "failed": len(asking.failures),
+            "first_failure": next(iter(asking.failures), ""),
+            "p99_ms": _ms(busy, 99),
+            "quiet_p99_ms": _ms(quiet, 99),
+            "p50_ms": _ms(busy, 50),
+            "quiet_p50_ms": _ms(quiet, 50),
             "drift_mb_per_swap": _slope(memory[len(memory) // 10 :]),
             "mb": [round(value, 1) for value in memory[:: max(1, len(memory) // 100)]],
             "handles": len(list(Path("/proc/self/fd").iterdir())) - handles,
@@ -127,8 +143,8 @@ def _seconds(host: Host) -> float:
     return float(np.median(taken))
 
 
-def _p99_ms(asking: Asking) -> float:
-    return round(float(np.percentile(asking.latencies, 99)) * 1000, 3)
+def _ms(latencies: "array[float]", percent: float) -> float:
+    return round(float(np.percentile(latencies, percent)) * 1000, 3)
 
 
 def _slope(memory: list[float]) -> float:

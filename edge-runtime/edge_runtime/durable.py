@@ -154,16 +154,21 @@ def read(path: Path, limit: int, what: str) -> bytes:
 
     Raises MissingError when it is not there, StorageError when it cannot be read or is longer.
     """
+    return read_parts(path, 0, limit, what)[1]
+
+
+def read_parts(path: Path, head: int, limit: int, what: str) -> tuple[bytes, bytes]:
+    """The first `head` bytes of the file at `path`, and the others without a copy: see `read`."""
     try:
         with storage(path), path.open("rb") as file:
-            data = file.read(limit + 1)
+            first, data = file.read(head), file.read(limit - head + 1)
     except StorageError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise MissingError(f"{path} does not exist; expected {what}") from None
         raise
-    if len(data) > limit:
+    if len(first) + len(data) > limit:
         raise StorageError(f"{path} is longer than {limit} bytes; expected {what}")
-    return data
+    return first, data
 
 
 def _sync(path: Path, flags: int) -> None:

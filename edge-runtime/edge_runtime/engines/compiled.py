@@ -26,15 +26,14 @@ class Compiled:
     model: tuple[str, ...]
     room: Callable[[], int] = lambda: MAX_COMPILED_BYTES
 
-    def get(self, key: str) -> tuple[bytes, int] | None:
-        """What was kept as `key`: bytes, and where in them it begins, for they are many and are not
-        copied. None when there is nothing, or it is damaged."""
+    def get(self, key: str) -> bytes | None:
+        """What was kept as `key`; None when there is nothing, or it is damaged."""
+        path, what = self._path(key), "a compiled model"
         try:
-            data = durable.read(self._path(key), MAX_COMPILED_BYTES, "a compiled model")
+            head, data = durable.read_parts(path, _HEAD, MAX_COMPILED_BYTES, what)
         except (MissingError, StorageError):
             return None
-        intact = data[:_HEAD] == digest(memoryview(data)[_HEAD:]).encode()
-        return (data, _HEAD) if intact else None
+        return data if head == digest(data).encode() else None
 
     def put(self, key: str, data: bytes) -> None:
         """Keep `data` as `key`, if that can be done."""

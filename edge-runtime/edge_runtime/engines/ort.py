@@ -96,9 +96,8 @@ def _optimized(
     found = kept.get(key)
     if found is not None:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        data, start = found
         with contextlib.suppress(RefusedError):  # of another build of the same version
-            return _open(data[start:], main, options)
+            return _open(found, main, options)
         options = _options(threads)
     with os.fdopen(os.memfd_create("optimized"), "rb") as file:
         options.optimized_model_filepath = f"/proc/self/fd/{file.fileno()}"

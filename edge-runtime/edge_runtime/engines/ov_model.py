@@ -58,14 +58,12 @@ class Source:
         return self._made(str(count), b"", form, count) if found is None else found[1]
 
     def _found(self, name: str) -> tuple[bytes, Handle] | None:
-        kept = None if self.kept is None else self.kept.get(self._key(name))
-        if kept is None:
+        data = None if self.kept is None else self.kept.get(self._key(name))
+        if data is None:
             return None
-        data, at = kept
-        head = at + 4
-        blob = head + int.from_bytes(data[at:head], "big")
+        blob = 4 + int.from_bytes(data[:4], "big")
         with contextlib.suppress(RuntimeError):  # of another build of the same version
-            return data[head:blob], openvino_c.imported(data, blob, self.properties)
+            return data[4:blob], openvino_c.imported(data, blob, self.properties)
         return None
 
     def _made(self, name: str, head: bytes, form: Form, count: int) -> Handle:
