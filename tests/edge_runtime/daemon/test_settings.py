@@ -76,6 +76,7 @@ def test_the_file_is_named(tmp_path: Path) -> None:
 @given(st.text(max_size=200))
 def test_any_text_is_settings_or_an_input_error(text: str) -> None:
     try:
-        parse_settings(text)
+        found = parse_settings(text)
     except InputError:
         return
+    assert isinstance(found, Settings)
