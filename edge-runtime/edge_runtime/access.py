@@ -1,14 +1,16 @@
 """Where a server listens and whom it answers: loopback without TLS, further only with it."""
 
-import hmac
 import ipaddress
 import socket
-import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_runtime import durable
 from edge_runtime.errors import InputError
+
+if TYPE_CHECKING:
+    import ssl  # it takes long to load, and few speak TLS
 
 MAX_TOKEN_BYTES = 4096
 SHORTEST_TOKEN = 16
@@ -21,10 +23,12 @@ class Access:
     host: str
     port: int
     token: str
-    tls: ssl.SSLContext | None = None
+    tls: "ssl.SSLContext | None" = None
 
     def admits(self, authorization: str) -> bool:
         """True when the header `authorization` carries the token; takes the same time if not."""
+        import hmac
+
         expected = f"Bearer {self.token}".encode()
         return hmac.compare_digest(authorization.encode("utf-8", "replace"), expected)
 
@@ -79,8 +83,10 @@ def read_token(path: Path) -> str:
     return token
 
 
-def tls_context(cert: Path, key: Path) -> ssl.SSLContext:
+def tls_context(cert: Path, key: Path) -> "ssl.SSLContext":
     """What a server speaks TLS with. Raises InputError."""
+    import ssl
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(cert, key, password="")

@@ -1,13 +1,11 @@
 """What clients send to the server, through its real connection, application and workers.
 
-The transport is in memory and the models are trivial, so that a case takes a fraction of a
+The wire is in memory and the models are trivial, so that a case takes a fraction of a
 millisecond; the parser, the protocol, the decoders and the answers are those of a branch.
 """
 
-import asyncio
 import json
 import random
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +21,7 @@ from edge_runtime.hosting import Host, Loaded
 from edge_runtime.running import Active
 from edge_runtime.serving import Limits
 from edge_runtime.serving.application import App
-from edge_runtime.serving.connection import Cancel, Connection, Reply, Request, Waits
+from edge_runtime.serving.connection import Connection, Pending, Reply, Request, Waits
 from edge_runtime.serving.connections import Connections
 from edge_runtime.serving.http1 import Answer
 from edge_runtime.serving.live import Live
@@ -38,7 +36,6 @@ from .recordings import AUDIO, FEATURES, npy, tone
 SIZE = (16, 12)
 TAKEN = InputTensor("uint8", (None, SIZE[1], SIZE[0], 3))
 LIMITS = Limits(head_bytes=4096, waiting=4, connections=4)
-GIVEN_UP_S = 15.0  # for a worker to end what nobody waits for any more
 REFUSED = {*range(400, 500), 503, 505}
 
 
@@ -80,48 +77,62 @@ def _model(release: Release, task: Task, signal: Signal | None = None) -> Loaded
     return Loaded(Active("branch-1", found.slot, release, found.variant), _Trivial(task))
 
 
-class _Transport(asyncio.Transport):
-    """What a socket would be: keeps what is written, and tells of its end once."""
+class _Wire:
+    """What a socket would be: gives what was sent in pieces, and keeps what is written."""
 
-    def __init__(self, connection: Connection) -> None:
-        super().__init__()
-        self._connection = connection
+    number, peer = 1, "127.0.0.1"
+
+    def __init__(self, pieces: list[bytes], slow: bool) -> None:
+        self._pieces, self._slow = pieces[::-1], slow
+        self._kept = bytearray()
         self.out = bytearray()
-        self.paused = self.lost = self.ended = False
-        self.changed = asyncio.Event()
+        self.shut = self.ended = self.closed = self.reading = False
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        assert not self.lost, "written to nobody"
-        assert not self.ended, "written after the end"
-        self.out += data
-        self.changed.set()
-
-    def write_eof(self) -> None:
-        self.ended = True
-
-    def can_write_eof(self) -> bool:
+    def greet(self) -> bool:
         return True
 
-    def is_closing(self) -> bool:
-        return self.lost
+    def read(self, buffer: bytearray) -> int | None:
+        assert not self.closed, "read from nobody"
+        if not self._pieces:
+            return 0 if self.shut else None
+        piece = self._pieces.pop()
+        buffer[: len(piece)] = piece
+        return len(piece)
 
-    def pause_reading(self) -> None:
-        self.paused = True
+    def more(self) -> bool:
+        return False
 
-    def resume_reading(self) -> None:
-        self.paused = False
+    def write(self, data: bytes) -> None:
+        assert not self.closed, "written to nobody"
+        assert not self.ended, "written after the end"
+        self._kept += data
+        if not self._slow:
+            self.flush()
+
+    def flush(self) -> bool:
+        going = min(len(self._kept), 997) if self._slow else len(self._kept)
+        self.out += self._kept[:going]
+        del self._kept[:going]
+        return not self._kept
+
+    def arm(self, reading: bool) -> None:
+        assert not self.closed, "armed though nobody is there"
+        self.reading = reading
+
+    def awake(self) -> bool:
+        """Whether the epoll would tell of it."""
+        can_be_read = bool(self._pieces) or self.shut
+        return not self.closed and (bool(self._kept) or (self.reading and can_be_read))
+
+    def is_broken(self) -> bool:
+        return False
+
+    def half_close(self) -> None:
+        self.ended = True
 
     def close(self) -> None:
-        self.abort()
-
-    def abort(self) -> None:
-        self.changed.set()
-        if not self.lost:
-            self.lost = True
-            asyncio.get_running_loop().call_soon(self._connection.connection_lost, None)
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return ("127.0.0.1", 1) if name == "peername" else default
+        assert not self.closed, "closed twice"
+        self.closed = True
 
 
 @dataclass
@@ -131,7 +142,7 @@ class _Noted:
     app: App
     methods: list[str] = field(default_factory=list)
 
-    def ask(self, request: Request, reply: Reply) -> Cancel | None:
+    def ask(self, request: Request, reply: Reply) -> Pending | None:
         return self.app.ask(request, reply)
 
     def told(self, request: Request | None, answer: Answer, sent: int) -> None:
@@ -149,68 +160,52 @@ class _Box:
         for name, signal in (("sounds", AUDIO), ("tables", FEATURES)):
             host.put(name, _model(build(1).release, "classification", signal))
         live = Live(True)
-        self.loop = asyncio.new_event_loop()
         self.pool = Pool(host, 1, LIMITS.waiting)
         self.noted = _Noted(App(host, self.pool, lambda: (), LIMITS, live))
-        self.room = Connections(LIMITS, self.noted)
-        self.pool.start()
+        self.room = Connections(LIMITS, self.noted, lambda: None)
         self._descriptors = self._open()
-
-    def close(self) -> None:
-        self.pool.stop()
-        self.loop.close()
 
     def attempt(self, data: bytes) -> None:
         """A client sends `data`. AssertionError for what no client may ever see, or leave."""
         self.noted.methods.clear()
-        self.loop.run_until_complete(self._visit(data))
-        left = asyncio.all_tasks(self.loop)
-        assert not left, f"tasks are left: {left}"
-        assert self._open() == self._descriptors, "a descriptor is left"
-
-    async def _visit(self, data: bytes) -> None:
         rng = random.Random(data[-64:])
-        connection = Connection(self.room, listen_on("127.0.0.1:0"))
-        transport = _Transport(connection)
-        connection.connection_made(transport)
-        for piece in _pieces(rng, data):
-            while transport.paused:
-                await _answered(connection, transport)
-            if transport.lost:
-                break
-            connection.get_buffer(-1)[: len(piece)] = piece
-            connection.buffer_updated(len(piece))
-        late = await self._end(rng, connection, transport)
-        transport.close()
-        await asyncio.sleep(0)
-        said = list(answers(bytes(transport.out), self.noted.methods))
+        wire = _Wire(list(_pieces(rng, data)), slow=rng.random() < 0.1)
+        connection = Connection(self.room, listen_on("127.0.0.1:0"), wire)
+        how = rng.choice(("waits", "waits", "shuts", "gone"))
+        wire.shut = how == "shuts"
+        connection.begin()
+        self._serve(connection, wire)
+        late = how == "waits" and connection.waits in (Waits.HEAD, Waits.BODY)
+        if late:
+            connection.expired()
+            self._serve(connection, wire)
+        connection.abort()
+        said = list(answers(bytes(wire.out), self.noted.methods))
         for status, headers, body in said:
             _check(status, headers, body, data)
         assert not late or said[-1][0] == 408, "who is too slow was not told so"
-        await self._left()
+        assert wire.closed, "the wire is left open"
+        self._require_nothing_left()
 
-    async def _end(self, rng: random.Random, connection: Connection, transport: _Transport) -> bool:
-        """The client waits, waits for too long, shuts its side or is gone; whether it was late."""
-        how = rng.choice(("waits", "waits", "shuts", "gone"))
-        if how == "gone" or transport.lost:
-            return False
-        if how == "shuts" and not connection.eof_received():
-            return False  # a socket's transport closes itself
-        await _answered(connection, transport)
-        late = connection.waits in (Waits.HEAD, Waits.BODY) and not transport.lost
-        if late:
-            connection.expired()
-        return late
+    def _serve(self, connection: Connection, wire: _Wire) -> None:
+        """Let it have its turns, until the client is waited for."""
+        self.pool.work()
+        while wire.awake():
+            connection.ready()
+            self.pool.work()
 
-    async def _left(self) -> None:
+    def _require_nothing_left(self) -> None:
         """Nothing may be left of a client that has gone."""
-        end = time.monotonic() + GIVEN_UP_S
-        while self.pool.running or self.pool.waiting:
-            assert time.monotonic() < end, "a worker is still at work"
-            await asyncio.sleep(0)
         app, room = self.noted.app, self.room
-        left = {"requests": app.in_flight, "bytes": room.held, "connections": len(room)}
+        left = {
+            "requests": app.in_flight,
+            "waiting": self.pool.waiting,
+            "running": self.pool.running,
+            "bytes": room.held,
+            "connections": len(room),
+        }
         assert not any(left.values()), f"something is left: {left}"
+        assert self._open() == self._descriptors, "a descriptor is left"
 
     @staticmethod
     def _open() -> int:
@@ -222,12 +217,6 @@ def _pieces(rng: random.Random, data: bytes) -> Iterator[bytes]:
     step = rng.choice((len(data), len(data), max(1, len(data) // 3), 1 if len(data) < 400 else 97))
     for start in range(0, len(data), max(1, step)):
         yield data[start : start + step]
-
-
-async def _answered(connection: Connection, transport: _Transport) -> None:
-    while connection.waits is Waits.ANSWER and not transport.lost:
-        transport.changed.clear()
-        await transport.changed.wait()
 
 
 def answers(data: bytes, methods: list[str]) -> Iterator[tuple[int, dict[str, str], bytes]]:
@@ -342,5 +331,4 @@ def server(_: Path) -> Target:
         "server",
         [data for data, _ in forms],
         lambda index, data: box.attempt(forms[index][1](data)),
-        box.close,
     )

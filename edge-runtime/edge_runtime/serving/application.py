@@ -1,10 +1,10 @@
 """Requests become answers: at once, or through the pool; each is counted and logged."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from threading import Lock
 
 import msgspec
 from msgspec.structs import replace
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from edge_runtime.hosting import Host, Loaded
 from edge_runtime.serving import metadata, routes
 from edge_runtime.serving.answering import Prepared, Preparing
-from edge_runtime.serving.connection import Cancel, Reply, Request
+from edge_runtime.serving.connection import Pending, Reply, Request
 from edge_runtime.serving.http1 import Answer, AnswerError, refusal
 from edge_runtime.serving.live import Live
 from edge_runtime.serving.metrics import KIND, Metrics
@@ -27,7 +27,7 @@ access_log = logging.getLogger("edge_runtime.serving.access")
 
 
 class App:
-    """See `connection.Application`. Belongs to the loop's thread."""
+    """See `connection.Application`. Belongs to whoever holds its lock, as all connections do."""
 
     def __init__(
         self,
@@ -40,11 +40,12 @@ class App:
     ) -> None:
         self._host, self._pool, self._status, self._limits = host, pool, status, limits
         self._counted = counted
+        self.lock = Lock()
         self.live, self.metrics = live, Metrics()
         self.draining = False
         self.in_flight = self.connections = 0
 
-    def ask(self, request: Request, reply: Reply) -> Cancel | None:
+    def ask(self, request: Request, reply: Reply) -> Pending | None:
         """See `Application.ask`."""
         try:
             asked = routes.route(request.head.method, request.head.path)
@@ -121,50 +122,43 @@ class App:
         lines = "".join(f"{line}\n" for line in self._counted())
         return Answer(200, self.metrics.text(gauges, info) + lines.encode(), KIND)
 
-    def _infer(self, request: Request, asked: routes.Route, reply: Reply) -> Cancel | None:
+    def _infer(self, request: Request, asked: routes.Route, reply: Reply) -> Pending | None:
         routes.loaded(self._host, asked)
         if self.draining:
             stopping = AnswerError(503, "this server is being stopped", {"Retry-After": "5"})
             reply(replace(refusal(stopping), model=asked.model))
             return None
         seconds = _deadline(request, self._limits.deadline_s)
-        loop = asyncio.get_running_loop()
+
+        def cancel() -> None:
+            if not job.abandoned:
+                job.abandoned = True
+                self.in_flight -= 1
 
         def end(answer: Answer) -> None:
-            """In the loop: the first to come is the answer."""
-            if job.abandoned:
-                return
-            job.abandoned = True
-            timer.cancel()
-            self.in_flight -= 1
-            reply(replace(answer, model=asked.model))
+            """The first to come is the answer."""
+            if not job.abandoned:
+                cancel()
+                reply(replace(answer, model=asked.model))
 
         def late() -> None:
             end(refusal(AnswerError(504, f"there was no answer within {seconds:g} seconds")))
 
         def done(answer: Answer) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(end, answer)
+            with self.lock:
+                end(answer)
 
-        def cancel() -> None:
-            if not job.abandoned:
-                job.abandoned = True
-                timer.cancel()
-                self.in_flight -= 1
-
-        timer = loop.call_later(seconds, late)
         self.in_flight += 1
         job = Job(asked.model, partial(self._prepare, request, asked), done)
-        # Last, for from here on a worker wants the interpreter.
         if self._pool.submit(job):
-            return cancel
+            return Pending(seconds, late, cancel)
         cancel()
         full = AnswerError(429, "too many requests wait; try again", {"Retry-After": "1"})
         reply(replace(refusal(full), model=asked.model))
         return None
 
     def _prepare(self, request: Request, asked: routes.Route, loaded: Loaded) -> Prepared:
-        """In a worker: the body becomes the graph's input."""
+        """Where it is run, without the lock: the body becomes the graph's input."""
         if asked.version not in ("", loaded.active.release.version):  # replaced meanwhile
             raise AnswerError(404, f"{asked.model} {asked.version} is not loaded any more")
         preparing = Preparing(asked.model, self.live, self._limits.pictures)

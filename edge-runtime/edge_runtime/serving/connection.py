@@ -1,6 +1,5 @@
 """One client's connection: bytes become requests, one at a time, and every wait ends."""
 
-import asyncio
 import re
 import time
 from collections.abc import Callable
@@ -13,10 +12,13 @@ from edge_runtime.access import Access
 from edge_runtime.serving.http1 import Answer, AnswerError, Head, parse_head, refusal, response
 from edge_runtime.serving.inbox import Inbox
 from edge_runtime.serving.settings import Limits
+from edge_runtime.serving.wire import Wire
 
 LEAST_RATE = 32 * 1024  # bytes a second below which a body comes too slowly
 SMALL_BODY_BYTES = 64 * 1024  # not worth counting against what all clients hold
 LINGER_S, LINGER_BYTES = 2.0, 32 * 2**20  # read on after a refusal, so that the client hears it
+HANDSHAKE_S = 10.0
+READS = 8  # of one client, before others have their turn
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LOCAL_HOST = re.compile(r"(localhost|\[[0-9a-f:.]+\]|[0-9]+(\.[0-9]+){3})(:[0-9]+)?", re.IGNORECASE)
 
@@ -32,14 +34,24 @@ class Request(msgspec.Struct, frozen=True):
 
 
 Reply = Callable[[Answer], None]
-Cancel = Callable[[], None]
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """An answer that is being worked on, and how it is called off.
+
+    After `seconds` it is too `late`, which replies so; `cancel` replies nothing.
+    """
+
+    seconds: float
+    late: Callable[[], None]
+    cancel: Callable[[], None]
 
 
 class Application(Protocol):
     """What answers requests."""
 
-    def ask(self, request: Request, reply: Reply) -> Cancel | None:
-        """Call `reply` once, now or later, in the loop's thread; and how to call it off."""
+    def ask(self, request: Request, reply: Reply) -> Pending | None:
+        """Call `reply` once: now, or later under the same lock; then how to call it off."""
 
     def told(self, request: Request | None, answer: Answer, sent: int) -> None:
         """An answer goes out; without a request it is a refusal of what was none."""
@@ -62,125 +74,147 @@ class Room(Protocol):
     def reserve(self, count: int) -> bool:
         """Hold `count` more bytes; False when there is no room (negative: let them go)."""
 
+    def expect(self, deadline: float) -> None:
+        """Look at the deadlines again at `deadline` (monotonic), or before."""
+
 
 class Waits(Enum):
     """What a connection waits for."""
 
+    GREETING = auto()  # the handshake of TLS
     REQUEST = auto()  # nothing of the next request has come
     HEAD = auto()
     BODY = auto()
     ANSWER = auto()
     WRITING = auto()  # the client takes its answer slowly
     END = auto()  # refused; what still comes is thrown away
+    NOTHING = auto()  # it has ended
 
 
-class Connection(asyncio.BufferedProtocol):
-    """Parses, enforces the limits of size and time, and answers in order."""
+READING = (Waits.REQUEST, Waits.HEAD, Waits.BODY)
 
-    def __init__(self, room: Room, access: Access | None) -> None:
-        self._room, self._access = room, access
-        self._transport: asyncio.Transport | None = None
+
+class Connection:
+    """Parses, enforces the limits of size and time, and answers in order.
+
+    Its methods are called under the lock of its server, and arm its wire anew.
+    """
+
+    def __init__(self, room: Room, access: Access | None, wire: Wire) -> None:
+        self._room, self._access, self._wire = room, access, wire
+        self.number = wire.number
         self._inbox = Inbox(room.shared)
         self._scanned = 0
         self._head: Head | None = None
         self._held = 0
         self._request: Request | None = None
-        self._cancel: Cancel | None = None
-        self._advancing = self._half_closed = self._blocked = self._admitted = False
+        self._pending: Pending | None = None
+        self._advancing = False
         self._thrown = 0
         limits = room.limits
         self._patience = {
+            Waits.GREETING: HANDSHAKE_S,
             Waits.REQUEST: limits.idle_s,
             Waits.HEAD: limits.head_s,
             Waits.WRITING: limits.write_s,
             Waits.END: LINGER_S,
         }
-        self.waits, self.deadline = Waits.REQUEST, float("inf")
-        self.peer = "unix"
+        self.waits, self.deadline = Waits.GREETING, float("inf")
+        self._then = Waits.REQUEST  # after what is written now
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        name = transport.get_extra_info("peername")
-        if isinstance(name, tuple):
-            self.peer = str(name[0])
-        self._wait(Waits.REQUEST)
-        self._admitted = self._room.enter(self)
-        if not self._admitted:
+    def begin(self) -> None:
+        """The client is there."""
+        if self._room.enter(self):
+            self._wait(Waits.GREETING)
+            self.ready()
+        else:
             full = AnswerError(503, "too many connections; try again later", {"Retry-After": "1"})
             self._refuse(full)
-            transport.close()
+            self.abort()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        del exc
-        if self._cancel is not None:
-            self._cancel()
-        self._room.reserve(-self._held)
-        self._held, self._transport, self._request = 0, None, None
-        if self._admitted:
-            self._room.leave(self)
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        del sizehint
-        return memoryview(self._room.shared)
-
-    def buffer_updated(self, nbytes: int) -> None:
-        if self.waits is Waits.END:
-            self._thrown += nbytes
-            if self._thrown > LINGER_BYTES:
-                self.abort()
-            return
-        self._inbox.came(nbytes)
-        if self.waits not in (Waits.ANSWER, Waits.WRITING):
-            self._advance()
-        elif self._transport is not None:
-            # The next request of a client that does not wait: it is read when its turn comes.
-            self._transport.pause_reading()
-        self._inbox.keep()
-
-    def eof_received(self) -> bool:
-        self._half_closed = True
-        if self.waits in (Waits.ANSWER, Waits.WRITING):
-            return self._transport is not None and self._transport.can_write_eof()
-        return False
-
-    def pause_writing(self) -> None:
-        self._blocked = True
-
-    def resume_writing(self) -> None:
-        self._blocked = False
-        if self.waits is Waits.WRITING:
-            self._next()
+    def ready(self) -> None:
+        """Its wire can be read, or written, or has broken, as it was armed for; or perhaps not."""
+        try:
+            self._go_on()
+        except OSError:
+            self.abort()
+        self._arm()
 
     def expired(self) -> None:
         """Its deadline has passed."""
         if self.waits in (Waits.HEAD, Waits.BODY):
             self._refuse(AnswerError(408, "the request came too slowly"))
+            self._arm()
+        elif self._pending is not None:
+            self._pending.late()
         else:
             self.abort()
 
     def shut(self) -> None:
         """Close when nothing is being answered; later, when something is."""
-        if self.waits in (Waits.REQUEST, Waits.HEAD, Waits.BODY) and self._transport is not None:
-            self._transport.close()
+        if self.waits in (Waits.GREETING, *READING):
+            self.abort()
 
     def abort(self) -> None:
         """Hang up at once."""
-        if self._transport is not None:
-            self._transport.abort()
+        if self.waits is Waits.NOTHING:
+            return
+        self.waits = Waits.NOTHING
+        if self._pending is not None:
+            self._pending.cancel()
+        self._release()
+        self._request = self._pending = None
+        self._room.leave(self)
+        self._wire.close()
+
+    def _arm(self) -> None:
+        if self.waits is not Waits.NOTHING:
+            self._wire.arm(self.waits in (Waits.GREETING, Waits.END, *READING))
 
     def _wait(self, waits: Waits, seconds: float | None = None) -> None:
         self.waits = waits
-        given = self._patience.get(waits, float("inf")) if seconds is None else seconds
+        given = self._patience[waits] if seconds is None else seconds
         self.deadline = time.monotonic() + given
+        self._room.expect(self.deadline)
+
+    def _go_on(self) -> None:
+        if self.waits is Waits.GREETING:
+            if not self._wire.greet():
+                return
+            self._wait(Waits.REQUEST)
+        elif self.waits is Waits.ANSWER and self._wire.is_broken():
+            self.abort()
+            return
+        self._sent()
+        for _ in range(READS):
+            if self.waits not in READING and self.waits is not Waits.END:
+                return
+            count = self._wire.read(self._room.shared)
+            if count is None:
+                return
+            if count == 0:
+                self.abort()
+                return
+            self._came(count)
+            if self.waits is not Waits.BODY and not self._wire.more():
+                return
+
+    def _came(self, count: int) -> None:
+        """So many bytes have been read."""
+        if self.waits is Waits.END:
+            self._thrown += count
+            if self._thrown > LINGER_BYTES:
+                self.abort()
+            return
+        self._inbox.came(count)
+        self._advance()
+        self._inbox.keep()
 
     def _advance(self) -> None:
         """Go on with what has come, until something is missing."""
-        if self._advancing:  # an answer that was there at once: the loop below goes on
-            return
-        self._advancing = True
+        self._advancing = True  # an answer that is there at once leaves what follows to this loop
         try:
-            while self.waits in (Waits.REQUEST, Waits.HEAD, Waits.BODY) and self._step():
+            while self.waits in READING and self._step():
                 pass
         except AnswerError as error:
             self._refuse(error)
@@ -197,11 +231,12 @@ class Connection(asyncio.BufferedProtocol):
         body = self._inbox.take(self._head.length)
         head, self._head = self._head, None
         admin = self._access is None
-        self._request = Request(head, body, admin, self.peer, time.monotonic())
-        self._wait(Waits.ANSWER)
-        self._cancel = self._room.application.ask(self._request, self._reply)
-        if self.waits is not Waits.ANSWER:
-            self._cancel = None
+        self._request = Request(head, body, admin, self._wire.peer, time.monotonic())
+        self.waits, self.deadline = Waits.ANSWER, float("inf")
+        pending = self._room.application.ask(self._request, self._reply)
+        if pending is not None:
+            self._pending = pending
+            self._wait(Waits.ANSWER, pending.seconds)
         return True
 
     def _read_head(self) -> Head | None:
@@ -224,7 +259,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._held = head.length
             self._wait(Waits.BODY, self._room.limits.body_s + head.length / LEAST_RATE)
             if head.expects and not self._inbox:
-                self._write(CONTINUE)
+                self._wire.write(CONTINUE)
         return head
 
     def _admit(self, head: Head) -> None:
@@ -239,50 +274,51 @@ class Connection(asyncio.BufferedProtocol):
             raise AnswerError(421, "ask for localhost or an address")
 
     def _reply(self, answer: Answer) -> None:
-        request, self._cancel = self._request, None
-        if request is None or self._transport is None or self._transport.is_closing():
+        request, self._request, self._pending = self._request, None, None
+        if request is None:
             return  # the client has gone
-        self._request = None
-        self._room.reserve(-self._held)
-        self._held = 0
-        close = not request.head.keep_alive or self._room.draining or self._half_closed
-        self._answer(request, answer, response(answer, close, request.head.method))
-        if close:
-            self._wait(Waits.WRITING)
-            self._transport.close()
-        elif self._blocked:
-            self._wait(Waits.WRITING)
-        else:
-            self._next()
-
-    def _next(self) -> None:
-        """The answer is out: the next request may come."""
-        if self._transport is None or self._transport.is_closing():
-            return
-        self._wait(Waits.REQUEST)
-        self._transport.resume_reading()
-        if self._inbox:
+        self._release()
+        close = not request.head.keep_alive or self._room.draining
+        data = response(answer, close, request.head.method)
+        self._answer(request, answer, data, Waits.NOTHING if close else Waits.REQUEST)
+        if not self._advancing:
             self._advance()
+            if self._wire.more():
+                self.ready()
+            else:
+                self._arm()
 
     def _refuse(self, error: AnswerError) -> None:
         """Answer what cannot be done, and end: where the next request begins is unknown."""
-        self._room.reserve(-self._held)
-        self._held = 0
-        answer = refusal(error)
-        self._answer(None, answer, response(answer, close=True))
+        self._release()
         self._inbox.clear()
-        self._wait(Waits.END)
-        if self._transport is not None:
-            if self._transport.can_write_eof():
-                self._transport.write_eof()
-            else:
-                self._transport.close()
+        answer = refusal(error)
+        self._answer(None, answer, response(answer, close=True), Waits.END)
 
-    def _answer(self, request: Request | None, answer: Answer, data: bytes) -> None:
+    def _answer(self, request: Request | None, answer: Answer, data: bytes, then: Waits) -> None:
         """It is counted first: whoever has an answer finds it in the metrics and the log."""
         self._room.application.told(request, answer, len(data))
-        self._write(data)
+        self._wait(Waits.WRITING)
+        self._then = then
+        try:
+            self._wire.write(data)
+            self._sent()
+        except OSError:
+            self.abort()
 
-    def _write(self, data: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(data)
+    def _sent(self) -> None:
+        """Go on when all that was written is out."""
+        if not self._wire.flush() or self.waits is not Waits.WRITING:
+            return
+        if self._then is Waits.NOTHING:
+            self.abort()
+            return
+        if self._then is Waits.END:
+            self._wire.half_close()
+        self._wait(self._then)
+
+    def _release(self) -> None:
+        """Let go of the room that a large body had."""
+        if self._held:
+            self._room.reserve(-self._held)
+            self._held = 0

@@ -54,7 +54,7 @@ class Second:
 
 @dataclass
 class Metrics:
-    """Belongs to the loop's thread."""
+    """Belongs to whoever holds the server's lock."""
 
     requests: dict[tuple[str, int], int] = field(default_factory=dict)
     received: int = 0

@@ -1,7 +1,6 @@
 """Which request asks for what, and the answers that need no worker."""
 
 import contextlib
-import importlib.resources
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -98,6 +97,8 @@ def json(document: Mapping[str, Any] | list[Any], status: int = 200) -> Answer:
 
 def page() -> Answer:
     """The status page."""
+    import importlib.resources  # it takes longer to load than most of this package
+
     html = importlib.resources.files("edge_runtime.serving").joinpath("page.html").read_bytes()
     return Answer(200, html, "text/html; charset=utf-8", PAGE_HEADERS)
 

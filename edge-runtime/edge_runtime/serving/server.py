@@ -1,13 +1,18 @@
-"""The server: a thread with an event loop, and workers, over a host."""
+"""The server: a few threads that are all alike, over a host.
 
-import asyncio
+Whoever waits at the epoll is told of the next event, reads it, and, when it makes a request for a
+model whole, runs and answers that itself: no thread hands anything to another. The kernel wakes who
+came last, in whose caches the last request lies.
+"""
+
 import contextlib
 import logging
 import os
+import select
 import socket
 import stat
 import threading
-from functools import partial
+import time
 from pathlib import Path
 
 from edge_runtime.access import Access
@@ -15,16 +20,17 @@ from edge_runtime.errors import InputError
 from edge_runtime.hosting import Host
 from edge_runtime.serving.application import App
 from edge_runtime.serving.connection import Connection
-from edge_runtime.serving.connections import Connections
+from edge_runtime.serving.connections import SWEEP_S, Connections
 from edge_runtime.serving.live import Live
 from edge_runtime.serving.pool import Pool
 from edge_runtime.serving.settings import ServingSettings
 from edge_runtime.serving.status import Counted, Panel, Status
+from edge_runtime.serving.wire import ONCE, SocketWire
 
-SWEEP_S = 0.5
 DRAIN_STEP_S = 0.02
+END_S = 0.2  # for threads that do not run a model to end
 BACKLOG = 128
-HANDSHAKE_S = 10.0
+CALLERS = 64  # that are let in before others have their turn
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +55,16 @@ class Server:
         live: Live | None = None,
         counted: Counted = tuple,
     ) -> None:
-        self._host, self._settings = host, settings
-        self._live = live or Live(settings.live)
+        self._settings = settings
         self._pool = Pool(host, settings.workers, settings.limits.waiting)
-        self._app = App(host, self._pool, status, settings.limits, self._live, counted)
-        self._connections = Connections(settings.limits, self._app)
-        self._listening: list[asyncio.Server] = []
-        self._thread: threading.Thread | None = None
+        live = live or Live(settings.live)
+        self._app = App(host, self._pool, status, settings.limits, live, counted)
+        self._lock = self._app.lock
+        self._sooner = threading.Event()
+        self._connections = Connections(settings.limits, self._app, self._sooner.set)
+        self._listening: dict[int, tuple[socket.socket, Access | None]] = {}
+        self._threads: list[threading.Thread] = []
+        self._stopping = threading.Event()
         self.port = 0  # what TCP is listened on, once it is
 
     def start(self) -> None:
@@ -64,80 +73,120 @@ class Server:
         if self._settings.access is not None:
             self.port = sockets[0][0].getsockname()[1]
         self._pool.look()
-        self._pool.start()
-        self._loop = asyncio.new_event_loop()
-        ready = threading.Event()
-        self._thread = threading.Thread(
-            target=self._run, args=(sockets, ready), name="serving", daemon=True
-        )
-        self._thread.start()
-        ready.wait()
+        self._epoll, self._bell = select.epoll(), os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._epoll.register(self._bell, select.EPOLLIN)
+        for listening, access in sockets:
+            listening.setblocking(False)
+            self._listening[listening.fileno()] = (listening, access)
+            self._epoll.register(listening, ONCE | select.EPOLLIN)
+        # One more than may run models: somebody must read who else asks, and refuse.
+        works = [self._work] * (self._settings.workers + 1)
+        for number, work in enumerate((*works, self._sweep, self._look)):
+            name = f"serving-{number}"
+            self._threads.append(threading.Thread(target=work, name=name, daemon=True))
+            self._threads[-1].start()
         for listening, _ in sockets:
             log.info("serving on %s", listening.getsockname())
 
     def stop(self, drain_s: float = 5.0) -> None:
         """Take no more, answer what is there within `drain_s` seconds, and end."""
-        if self._thread is None:
+        if not self._threads:
             return
-        stopped = asyncio.run_coroutine_threadsafe(self._drain(drain_s), self._loop)
-        stopped.result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._thread = None
-        self._pool.stop()
+        self._drain(time.monotonic() + drain_s)
+        self._stopping.set()
+        self._sooner.set()
+        os.eventfd_write(self._bell, 1)
+        end = time.monotonic() + END_S
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        if not any(thread.is_alive() for thread in self._threads):
+            self._epoll.close()
+            os.close(self._bell)
+        self._threads = []
         if self._settings.socket is not None:
             self._settings.socket.unlink(missing_ok=True)
 
-    def _run(
-        self, sockets: list[tuple[socket.socket, Access | None]], ready: threading.Event
-    ) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            for listening, access in sockets:
-                self._loop.run_until_complete(self._listen(listening, access))
-            tasks = [self._loop.create_task(work) for work in (self._sweep(), self._look())]
-            self._loop.call_soon(ready.set)
-            self._loop.run_forever()
-            for task in tasks:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    self._loop.run_until_complete(task)
-        finally:
-            ready.set()
-            self._loop.close()
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                for number, _ in self._epoll.poll(maxevents=1):
+                    self._ready(number)
+                self._pool.work()
+            except Exception:  # a defect: it may cost a connection, but not the server
+                log.exception("the server failed")
 
-    async def _listen(self, listening: socket.socket, access: Access | None) -> None:
-        make = partial(Connection, self._connections, access)
-        tls = None if access is None else access.tls
-        wait = None if tls is None else HANDSHAKE_S
-        server = await self._loop.create_server(
-            make, sock=listening, ssl=tls, backlog=BACKLOG, ssl_handshake_timeout=wait
-        )
-        self._listening.append(server)
+    def _ready(self, number: int) -> None:
+        with self._lock:
+            connection = self._connections.at(number)
+            if connection is not None:
+                try:
+                    connection.ready()
+                except Exception:
+                    connection.abort()
+                    raise
+            elif number in self._listening:
+                self._let_in(*self._listening[number])
+            elif number == self._bell and not self._stopping.is_set():
+                with contextlib.suppress(BlockingIOError):  # somebody else heard it
+                    os.eventfd_read(self._bell)
 
-    async def _sweep(self) -> None:
-        while True:
-            self._app.connections = len(self._connections)
-            self._connections.sweep()
-            await asyncio.sleep(SWEEP_S)
+    def _let_in(self, listening: socket.socket, access: Access | None) -> None:
+        for _ in range(CALLERS):
+            try:
+                client, _ = listening.accept()
+            except BlockingIOError:
+                break
+            except ConnectionError:
+                continue  # it has gone again
+            except OSError as error:  # no descriptors: the next sweep tries again
+                log.warning("nobody can be let in: %s", error.strerror)
+                return
+            try:
+                wire = _wire(client, self._epoll, access)
+            except OSError:
+                client.close()
+            else:
+                Connection(self._connections, access, wire).begin()
+        self._epoll.modify(listening, ONCE | select.EPOLLIN)
 
-    async def _look(self) -> None:
-        while True:
-            await asyncio.sleep(SWEEP_S)
-            await self._loop.run_in_executor(None, self._pool.look)
+    def _sweep(self) -> None:
+        while not self._stopping.is_set():
+            with self._lock:
+                self._app.connections = len(self._connections)
+                wait_s = self._connections.sweep()
+                for listening, _ in self._listening.values():
+                    self._epoll.modify(listening, ONCE | select.EPOLLIN)
+            if self._pool.waiting:  # who was late was perhaps followed by another request
+                os.eventfd_write(self._bell, 1)
+            self._sooner.wait(wait_s)
+            self._sooner.clear()
 
-    async def _drain(self, drain_s: float) -> None:
-        self._app.draining = self._connections.draining = True
-        for server in self._listening:
-            server.close()
-        self._connections.shut()
-        end = self._loop.time() + drain_s
-        while (self._app.in_flight or len(self._connections)) and self._loop.time() < end:
-            await asyncio.sleep(DRAIN_STEP_S)
-        if self._app.in_flight:
-            log.warning("%d requests were not answered in time", self._app.in_flight)
-        self._connections.abort()
-        await asyncio.sleep(0)  # let them be lost
+    def _look(self) -> None:
+        while not self._stopping.wait(SWEEP_S):
+            self._pool.look()
+
+    def _drain(self, end: float) -> None:
+        with self._lock:
+            self._app.draining = self._connections.draining = True
+            for listening, _ in self._listening.values():
+                self._epoll.unregister(listening)
+                listening.close()
+            self._listening.clear()
+            self._connections.shut()
+        while (self._app.in_flight or len(self._connections)) and time.monotonic() < end:
+            time.sleep(DRAIN_STEP_S)
+        with self._lock:
+            if self._app.in_flight:
+                log.warning("%d requests were not answered in time", self._app.in_flight)
+            self._connections.abort()
+
+
+def _wire(client: socket.socket, epoll: select.epoll, access: Access | None) -> SocketWire:
+    if access is None or access.tls is None:
+        return SocketWire(client, epoll)
+    from edge_runtime.serving.tls_wire import TlsWire
+
+    return TlsWire(client, epoll, access.tls)
 
 
 def check_listening(settings: ServingSettings) -> None:

@@ -32,10 +32,10 @@ class Panel(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 Status = Callable[[], tuple[Panel, ...]]
-"""Is asked for each refresh, in the server's loop: it returns what is known, at once."""
+"""Is asked for each refresh, while nobody else is answered: it returns what is known, at once."""
 
 Counted = Callable[[], Iterable[str]]
-"""Gives lines of Prometheus' exposition format; asked in the server's loop, like `Status`."""
+"""Gives lines of Prometheus' exposition format; asked like `Status`."""
 
 
 def facts(host: Host, metrics: Metrics, live: Live, panels: tuple[Panel, ...]) -> dict[str, Any]:

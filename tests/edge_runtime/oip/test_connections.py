@@ -2,8 +2,11 @@
 
 import contextlib
 import socket
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,6 +37,7 @@ def hasty(host: Host) -> Iterator[Server]:
         head_s=0.2,
         body_s=0.2,
         idle_s=0.2,
+        write_s=0.2,
     )
     running = Server(host, ServingSettings(listen_on("127.0.0.1:0"), limits=limits))
     running.start()
@@ -139,6 +143,44 @@ def test_idle_clients_make_room(hasty: Server) -> None:
         for _ in range(100):
             held.enter_context(connect(hasty.port))
         assert ask(hasty.port, INFER).status == 200
+
+
+def test_who_reads_slowly_gets_every_answer(server: Server) -> None:
+    """Far more than what lies between two sockets, asked for before the first byte is read."""
+    count = 300
+    with connect(server.port) as client, ThreadPoolExecutor(1) as asking:
+        asked = asking.submit(
+            client.sendall, get("/") * (count - 1) + get("/", "Connection: close")
+        )
+        time.sleep(0.3)  # both sides are full
+        data = _rest(client)
+        asked.result(30)
+    assert data.count(b"HTTP/1.1 200 OK") == data.count(b"</html>") == count
+
+
+def test_who_does_not_read_is_hung_up_on(hasty: Server) -> None:
+    with connect(hasty.port) as client:
+        client.sendall(get("/") * 2000)  # 23 MB of answers
+        time.sleep(1)  # far longer than it has for an answer
+        data = _rest(client)
+    assert data.count(b"</html>") < 2000
+    assert ask(hasty.port, LIVE).status == 200
+
+
+def test_one_after_the_other_is_served_by_one_thread(host: Host) -> None:
+    """Whoever worked last waits first in line: what it needs is still in the caches."""
+    who: Counter[int] = Counter()
+    watched = Host((lambda *_: who.update([threading.get_ident()]),))
+    watched.put("squares", host.get("squares"))
+    running = Server(watched, ServingSettings(listen_on("127.0.0.1:0"), workers=4))
+    running.start()
+    with connect(running.port) as client:
+        for _ in range(100):
+            time.sleep(0.002)  # whoever answered has to get back in line
+            client.sendall(INFER)
+            assert hear(client).status == 200
+    running.stop(1)
+    assert max(who.values()) > 80
 
 
 def test_a_page_from_elsewhere_is_not_answered(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""Who works: the last one again, and every job is done by somebody, also while the pool stops."""
+"""Who works: whoever submits, and at most so many at a time; nothing that waits is forgotten."""
 
 import queue
 import threading
@@ -30,35 +30,49 @@ def _prepare(_: Loaded) -> Prepared:
 
 @pytest.fixture
 def pool() -> Pool:
-    """Four workers that have not started."""
+    """Two may run models at a time, and four requests may wait."""
     host = Host()
     host.put("squares", loaded(build(1)))
-    return Pool(host, 4, 64)
+    return Pool(host, 2, 4)
 
 
-def test_who_worked_last_works_again(pool: Pool) -> None:
-    pool.start()
-    who: set[bytes] = set()
-    for _ in range(30):
-        while len(pool._idle) < 4:  # whoever answered has yet to lie down
-            pass
-        done: queue.SimpleQueue[Answer] = queue.SimpleQueue()
-        assert pool.submit(Job("squares", _prepare, done.put))
-        who.add(done.get(timeout=30).body)
-    pool.stop()
-    assert len(who) == 1
-
-
-def test_each_job_is_done_once_though_the_pool_stops(pool: Pool) -> None:
-    before = threading.active_count()
+def test_who_submits_runs_it(pool: Pool) -> None:
     done: queue.SimpleQueue[Answer] = queue.SimpleQueue()
-    for _ in range(20):
-        assert pool.submit(Job("squares", _prepare, done.put))
-    pool.start()
-    for _ in range(20):
-        assert pool.submit(Job("squares", _prepare, done.put))
-    pool.stop()
-    assert [done.get(timeout=30).status for _ in range(40)] == [200] * 40
-    while threading.active_count() > before:  # the workers end
-        pass
-    assert done.empty()
+    assert pool.submit(Job("squares", _prepare, done.put))
+    pool.work()
+    assert done.get_nowait().body == threading.current_thread().name.encode()
+
+
+def test_so_many_wait_and_no_more(pool: Pool) -> None:
+    done: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+    assert [pool.submit(Job("squares", _prepare, done.put)) for _ in range(5)] == [
+        *([True] * 4),
+        False,
+    ]
+    pool.work()
+    assert [done.get_nowait().status for _ in range(4)] == [200] * 4
+    assert (pool.waiting, pool.running) == (0, 0)
+
+
+def test_who_comes_third_leaves_the_work_to_two(pool: Pool) -> None:
+    held, entered = threading.Event(), threading.Semaphore(0)
+
+    def prepare(of: Loaded) -> Prepared:
+        entered.release()
+        assert held.wait(30)
+        return _prepare(of)
+
+    done: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+    workers = [threading.Thread(target=pool.work) for _ in range(2)]
+    for worker in workers:
+        assert pool.submit(Job("squares", prepare, done.put))
+        worker.start()
+        assert entered.acquire(timeout=30)
+    assert pool.submit(Job("squares", _prepare, done.put))
+    pool.work()  # returns at once
+    assert (pool.waiting, pool.running, done.empty()) == (1, 2, True)
+    held.set()
+    names = {done.get(timeout=30).body for _ in range(3)}
+    assert names <= {worker.name.encode() for worker in workers}
+    for worker in workers:
+        worker.join(30)
