@@ -106,6 +106,7 @@ def load_active(state: State, active: Active, threads: int) -> Loaded:
                 lambda: {name: contents.read(ref) for name, ref in variant.files.items()},
                 threads,
                 contents.built / variant.engine,
+                contents.room(),
                 provider=provider,
             )
         )

@@ -26,7 +26,6 @@ from edge_runtime.contract import (
     disagreement,
 )
 from edge_runtime.engines import Session, UInt8, cuda
-from edge_runtime.engines.compiled import Compiled
 from edge_runtime.engines.providers import PACKAGES, providers_here, ways
 from edge_runtime.errors import EdgeRuntimeError, InputError, MissingError, RefusedError
 from edge_runtime.pictures import decode_png
@@ -119,12 +118,7 @@ def open_variant(
 
             files = {ENGINE_FILE: _built(variant, files, contents)}
             variant = msgspec.structs.replace(variant, main=ENGINE_FILE)
-        return engines.load(variant, files, threads, provider, _compiled(variant, contents))
-
-
-def _compiled(variant: Variant, contents: Contents) -> Compiled:
-    digests = tuple(ref.sha256 for _, ref in sorted(variant.files.items()))
-    return Compiled(contents.built / variant.engine, digests, contents.room)
+        return engines.load(variant, files, threads, provider)
 
 
 @contextlib.contextmanager

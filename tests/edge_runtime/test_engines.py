@@ -4,16 +4,14 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edge_runtime import engines
-from edge_runtime.contract import Engine, FileRef, Variant, decide, digest
+from edge_runtime.contract import Engine, FileRef, Variant, decide
 from edge_runtime.engines import cuda
-from edge_runtime.engines.compiled import Compiled
 from edge_runtime.errors import MissingError, RefusedError
 
 from .models import brightness_onnx, scene, squares_onnx
@@ -166,37 +164,3 @@ def test_onnxruntime_tells_nobody_of_this_box(tmp_path: Path) -> None:
     )
     assert list(home.rglob("*")) == []
     assert os.environ["ORT_DISABLE_TELEMETRY"]
-
-
-def test_what_onnx_runtime_optimized_is_kept_and_decides_bit_for_bit_alike(tmp_path: Path) -> None:
-    model, kept = squares_onnx(), Compiled(tmp_path, (ZERO,))
-    pictures = np.stack([scene((8, 8)), scene((20, 30), (44, 4))])
-    sessions = [engines.load(variant(), {"model.onnx": model}, 1, kept=k) for k in (None, kept)]
-    (blob,) = tmp_path.iterdir()
-    made = blob.stat()
-    sessions.append(engines.load(variant(), {"model.onnx": b"not read any more"}, 1, kept=kept))
-    outputs = [session.run(pictures) for session in sessions]
-    assert all(np.array_equal(found["boxes"], outputs[0]["boxes"]) for found in outputs)
-    assert all(np.array_equal(found["scores"], outputs[0]["scores"]) for found in outputs)
-    assert blob.stat().st_mtime_ns == made.st_mtime_ns
-
-
-@pytest.mark.parametrize("harm", [lambda data: data[:-9], lambda _: digest(b"x").encode() + b"x"])
-def test_what_was_kept_and_cannot_be_used_is_made_again(
-    tmp_path: Path, harm: Callable[[bytes], bytes]
-) -> None:
-    model, kept = squares_onnx(), Compiled(tmp_path, (ZERO,))
-    engines.load(variant(), {"model.onnx": model}, 1, kept=kept)
-    (blob,) = tmp_path.iterdir()
-    intact = blob.read_bytes()
-    blob.write_bytes(harm(intact))
-    session = engines.load(variant(), {"model.onnx": model}, 1, kept=kept)
-    assert session.run(scene((8, 8))[None])["scores"].shape == (1, 8)
-    assert blob.read_bytes() == intact
-
-
-def test_another_model_is_not_taken_for_the_one_that_was_kept(tmp_path: Path) -> None:
-    engines.load(variant(), {"model.onnx": squares_onnx()}, 1, kept=Compiled(tmp_path, (ZERO,)))
-    other = Compiled(tmp_path, ("1" * 64,))
-    session = engines.load(variant(), {"model.onnx": brightness_onnx()}, 1, kept=other)
-    assert set(session.run(np.zeros((1, 8, 8, 3), np.uint8))) == {"probabilities"}

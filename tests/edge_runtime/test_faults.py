@@ -275,9 +275,10 @@ LOADING = """
 import pathlib, resource, sys
 from edge_runtime import proof
 from edge_runtime.contract import Variant, digest, FileRef
-from edge_runtime.engines import ort
+from edge_runtime.engines import onnxruntime_c, ort
 from edge_runtime.errors import RefusedError
 from edge_runtime.store import Contents
+onnxruntime_c.prepare()
 folder = pathlib.Path(sys.argv[1])
 contents = Contents(folder / "blobs", folder / "partial")
 name, size = sys.argv[2], int(sys.argv[3])

@@ -96,6 +96,13 @@ def test_only_the_newest_compiled_models_are_kept(tmp_path: Path) -> None:
     assert kept.get(f"{MOST + 2}") == b"compiled"
 
 
+def test_a_compiled_model_is_not_kept_where_the_quota_has_no_room(tmp_path: Path) -> None:
+    model = squares_onnx()
+    source = Source(_variant(model, "openvino"), lambda: {"m.onnx": model}, 1, tmp_path, 1000)
+    assert IsolatedSession(source).run(scene((8, 8))[None])
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_is_refused_in_the_worker_is_refused_here_in_one_line() -> None:
     with pytest.raises(RefusedError, match=r"cannot load m\.onnx"):
         IsolatedSession(_session(b"not a model"))

@@ -141,7 +141,9 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Pretend:
             asked.append(providers[0])
             return Pretended(real(data, told, providers=providers[1:]), loaded, runs)
 
-        monkeypatch.setattr("edge_runtime.engines.ort.onnxruntime.InferenceSession", session)
+        monkeypatch.setattr(
+            "edge_runtime.engines.ort_provider.onnxruntime.InferenceSession", session
+        )
         return asked
 
     return install

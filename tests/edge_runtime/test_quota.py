@@ -63,7 +63,7 @@ def test_what_nothing_needs_makes_room(contents: Contents) -> None:
 
 
 def test_a_compiled_model_gives_way_before_a_release_is_refused(contents: Contents) -> None:
-    compiled = contents.built / "onnxruntime" / "key.blob"
+    compiled = contents.built / "openvino" / "key.blob"
     compiled.parent.mkdir()
     compiled.write_bytes(b"c" * 5000)
     make_room(contents, Journal(), [FileRef(digest(b"new"), 1500)], quota=2000)

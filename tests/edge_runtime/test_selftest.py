@@ -60,7 +60,7 @@ def test_what_fails_is_said_after_all_were_tested(
     real = ort.load
 
     def odd(
-        files: Mapping[str, bytes], main: str, precision: Precision, threads: int, *_: object
+        files: Mapping[str, bytes], main: str, precision: Precision, threads: int
     ) -> engines.Session:
         given = files if main == "m.onnx" else {main: model}
         return real(given, main, precision, threads)

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +19,11 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Compiled:
     """A folder of them, for the model whose files have the digests `model`. Each file begins with
-    the SHA-256 (hex) of what follows. It may grow by `room` bytes."""
+    the SHA-256 (hex) of what follows. One of over `room` bytes is not kept."""
 
     folder: Path
     model: tuple[str, ...]
-    room: Callable[[], int] = lambda: MAX_COMPILED_BYTES
+    room: int = MAX_COMPILED_BYTES
 
     def get(self, key: str) -> bytes | None:
         """What was kept as `key`; None when there is nothing, or it is damaged."""
@@ -37,7 +36,7 @@ class Compiled:
 
     def put(self, key: str, data: bytes) -> None:
         """Keep `data` as `key`, if that can be done."""
-        if len(data) > self.room():
+        if len(data) > self.room:
             log.info("the compiled model was not kept: the site's quota has no room for it")
             return
         try:

@@ -20,6 +20,7 @@ import numpy as np
 from edge_runtime import children
 from edge_runtime.contract import Outputs, Provider, Variant
 from edge_runtime.engines.arrays import UInt8
+from edge_runtime.engines.compiled import MAX_COMPILED_BYTES
 from edge_runtime.engines.tensors import InputTensor
 from edge_runtime.engines.wire import (
     Answer,
@@ -45,14 +46,16 @@ log = logging.getLogger(__name__)
 class Source:
     """What a worker loads, and again after it died: `read` returns the variant's files, verified.
 
-    `kept` is the folder of compiled models (None: none), `load_s` how long loading may take,
-    `run_s` how long one run may. `provider` runs it inside ONNX Runtime.
+    `kept` is the folder of compiled models (None: none), each of which may have `room` bytes,
+    `load_s` how long loading may take, `run_s` how long one run may. `provider` runs it inside
+    ONNX Runtime.
     """
 
     variant: Variant
     read: Callable[[], Mapping[str, bytes]]
     threads: int = 1
     kept: Path | None = None
+    room: int = MAX_COMPILED_BYTES
     load_s: float = 120.0
     run_s: float = 30.0
     provider: Provider | None = None
@@ -192,5 +195,6 @@ def _job(source: Source, content: Region) -> Open:
         files=variant.files,
         threads=source.threads,
         kept=str(source.kept or ""),
+        room=source.room,
         provider=source.provider,
     )

@@ -14,7 +14,6 @@ from edge_runtime.engines.tensors import InputTensor
 if TYPE_CHECKING:
     from edge_runtime.contract import Outputs
     from edge_runtime.engines.arrays import UInt8
-    from edge_runtime.engines.compiled import Compiled
 
 
 class Session(Protocol):
@@ -134,9 +133,11 @@ def _version(distribution: str) -> str:
 
 
 def begin_import(engine: Engine) -> None:
-    """Begin to import ONNX Runtime beside other work: reading and hashing leave Python free."""
+    """Begin to load ONNX Runtime beside other work: reading and hashing leave Python free."""
     if engine == "onnxruntime" and unavailable(engine) is None:
-        threading.Thread(target=ENGINES[engine].loader, name="import", daemon=True).start()
+        from edge_runtime.engines import onnxruntime_c
+
+        threading.Thread(target=onnxruntime_c.prepare, name="import", daemon=True).start()
 
 
 def load(
@@ -144,13 +145,11 @@ def load(
     files: Mapping[str, bytes],
     threads: int,
     provider: Provider | None = None,
-    kept: "Compiled | None" = None,
 ) -> Session:
     """Load `variant` from the verified bytes of its `files`, to run on `threads` CPU threads.
 
-    `provider` runs it inside ONNX Runtime; None is the engine itself. `kept` has what
-    ONNX Runtime made of it before. Raises MissingError when the engine is not here, RefusedError
-    when it does not load.
+    `provider` runs it inside ONNX Runtime; None is the engine itself. Raises MissingError when the
+    engine is not here, RefusedError when it does not load.
     """
     from edge_runtime.errors import MissingError, RefusedError
 
@@ -159,8 +158,8 @@ def load(
         raise MissingError(reason)
     if variant.main not in files:
         raise RefusedError(f"variant {variant.name} has no file {variant.main}")
-    if variant.engine == "onnxruntime":
-        from edge_runtime.engines import ort
+    if provider is not None:
+        from edge_runtime.engines import ort_provider
 
-        return ort.load(files, variant.main, variant.precision, threads, provider, kept)
+        return ort_provider.load(files, variant.main, variant.precision, threads, provider)
     return ENGINES[variant.engine].loader()(files, variant.main, variant.precision, threads)

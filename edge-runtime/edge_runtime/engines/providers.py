@@ -46,9 +46,9 @@ def providers_here() -> frozenset[Provider]:
     a model is loaded."""
     if importlib.util.find_spec("onnxruntime") is None:
         return frozenset()
-    import onnxruntime
+    from edge_runtime.engines import onnxruntime_c
 
-    built_with = onnxruntime.get_available_providers()
+    built_with = onnxruntime_c.providers()
     return frozenset(provider for provider, name in NAMES.items() if name in built_with)
 
 

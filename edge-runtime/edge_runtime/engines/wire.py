@@ -25,7 +25,7 @@ T = TypeVar("T")
 class Open(Struct, frozen=True, tag="open"):
     """Load the files that lie one after the other in the content, and are what they are said to be.
 
-    `kept` is the folder of compiled models, "" for none.
+    `kept` is the folder of compiled models, "" for none; one may have `room` bytes.
     """
 
     engine: Engine
@@ -34,6 +34,7 @@ class Open(Struct, frozen=True, tag="open"):
     files: dict[str, FileRef]
     threads: int
     kept: str
+    room: int
     provider: Provider | None = None
 
 

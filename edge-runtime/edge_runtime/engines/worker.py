@@ -80,7 +80,7 @@ def _load(job: Open, content: Region) -> tuple[InputTensor, Runner]:
 
 def _openvino(job: Open, files: Mapping[str, memoryview]) -> tuple[InputTensor, Runner]:
     digests = tuple(ref.sha256 for _, ref in sorted(job.files.items()))
-    kept = Compiled(Path(job.kept), digests) if job.kept else None
+    kept = Compiled(Path(job.kept), digests, job.room) if job.kept else None
     model = ov_model.load(files, job.main, job.precision, job.threads, kept)
 
     def run(view: memoryview, shape: tuple[int, ...]) -> Mapping[str, OutputTensor]:
