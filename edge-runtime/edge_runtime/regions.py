@@ -3,6 +3,7 @@
 import fcntl
 import mmap
 import os
+from collections.abc import Iterable
 
 from edge_runtime.errors import RefusedError
 
@@ -30,6 +31,23 @@ class Region:
                 os.ftruncate(self.handle, size)
             self._map = mmap.mmap(self.handle, size)  # the old one goes with its last view
         return memoryview(self._map)[:size]
+
+    def fill(self, parts: Iterable[bytes]) -> None:
+        """Begin with `parts`, one after the other. Python's lock is left, which a view would keep.
+
+        Raises RefusedError.
+        """
+        end = 0
+        for part in parts:
+            rest = memoryview(part)
+            if end + len(rest) > MAX_REGION:
+                raise RefusedError(f"more than {MAX_REGION} bytes between engine and worker")
+            while rest:
+                try:
+                    count = os.pwrite(self.handle, rest, end)
+                except OSError as error:
+                    raise RefusedError(f"no memory for the model: {error.strerror}") from error
+                rest, end = rest[count:], end + count
 
     def close(self) -> None:
         """Give back our part of it; the second time there is nothing to give."""

@@ -14,6 +14,7 @@ from typing import Final
 from edge_runtime import children
 from edge_runtime.contract import Engine
 from edge_runtime.errors import RefusedError
+from edge_runtime.priority import let_pass
 from edge_runtime.regions import Region
 
 MODULE: Final = "edge_runtime.engines.worker"
@@ -50,7 +51,7 @@ class Worker:
 def begin(engine: str) -> None:
     """Start a worker for whoever asks for the next one; nobody asks: it ends by itself."""
     with contextlib.suppress(RefusedError):  # whoever asks will be told
-        _ahead.setdefault(engine, []).append(Worker(engine))
+        _ahead.setdefault(engine, []).append(Worker(engine))  # at our start: nobody asks yet
 
 
 def worker(engine: Engine) -> Worker:
@@ -60,4 +61,6 @@ def worker(engine: Engine) -> Worker:
             begun = _ahead[engine].pop()
             if begun.process.poll() is None:
                 return begun
-    return Worker(engine)
+    begun = Worker(engine)
+    let_pass(begun.process.pid)  # until its model is loaded
+    return begun

@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime import children, engines, workers
+from edge_runtime import children, engines, priority, workers
 from edge_runtime.apart import begin_worker
 from edge_runtime.contract import Engine, FileRef, Outputs, Variant, decide, digest
 from edge_runtime.engines.compiled import MOST, Compiled
 from edge_runtime.engines.isolated import IsolatedSession, Source
 from edge_runtime.errors import RefusedError
+from edge_runtime.regions import Region
 from edge_runtime.store import Slot
 from edge_runtime.workers import Worker
 
@@ -101,6 +102,58 @@ def test_a_compiled_model_is_not_kept_where_the_quota_has_no_room(tmp_path: Path
     source = Source(_variant(model, "openvino"), lambda: {"m.onnx": model}, 1, tmp_path, 1000)
     assert IsolatedSession(source).run(scene((8, 8))[None])
     assert not list(tmp_path.iterdir())
+
+
+def _may_come_back() -> bool:
+    return bool(priority._capabilities() & priority._CAP_SYS_NICE)
+
+
+@pytest.mark.skipif(not _may_come_back(), reason="a process that yields may not come back here")
+def test_a_model_that_loads_lets_requests_go_first_and_then_runs_like_anybody() -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    model, seen = squares_onnx(), list[int]()
+
+    def read() -> Mapping[str, bytes]:
+        (child,) = _children()
+        seen.append(os.getpriority(os.PRIO_PROCESS, child))
+        return {"m.onnx": model}
+
+    session = IsolatedSession(Source(_variant(model, "openvino"), read))
+    session.run(scene((8, 8))[None])
+    assert seen == [own + 10]
+    threads = [int(path.name) for path in Path(f"/proc/{session.process}/task").iterdir()]
+    assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {own}
+
+
+def _children() -> list[int]:
+    """Those of this process that run."""
+    tasks = Path("/proc/self/task").iterdir()
+    found = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    return [child for child in found if "zombie" not in Path(f"/proc/{child}/status").read_text()]
+
+
+def test_who_could_not_come_back_does_not_yield(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(priority, "_capabilities", lambda: 0)
+    monkeypatch.setattr("resource.getrlimit", lambda _: (0, 0))
+    yielded: list[object] = []
+    monkeypatch.setattr(os, "setpriority", lambda *asked: yielded.append(asked))
+    priority.let_pass(1)
+    assert not yielded
+    monkeypatch.setattr("resource.getrlimit", lambda _: (20, 20))  # LimitNICE=+0
+    priority.let_pass(1)
+    assert len(yielded) == 1
+
+
+def test_what_a_region_begins_with_is_seen_by_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Region()
+    one.fill([b"", b"some", bytes(9000), b"more"])
+    other = Region(os.dup(one.handle))
+    assert bytes(other.view(9008)) == b"some" + bytes(9000) + b"more"
+    monkeypatch.setattr("edge_runtime.regions.MAX_REGION", 9000)
+    with pytest.raises(RefusedError, match="more than 9000 bytes"):
+        one.fill([b"x", bytes(9000)])
+    one.close()
+    other.close()
 
 
 def test_what_is_refused_in_the_worker_is_refused_here_in_one_line() -> None:

@@ -185,9 +185,7 @@ def _taken(ran: Ran, region: Region) -> Outputs:
 def _job(source: Source, content: Region) -> Open:
     """What to load; the files lie one after the other in `content`."""
     variant, files = source.variant, source.read()
-    place = content.view(sum(ref.bytes for ref in variant.files.values()))
-    for name, ref in variant.files.items():
-        place[: ref.bytes], place = files[name], place[ref.bytes :]
+    content.fill(files[name] for name in variant.files)
     return Open(
         engine=variant.engine,
         precision=variant.precision,

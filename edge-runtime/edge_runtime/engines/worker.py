@@ -21,6 +21,7 @@ from edge_runtime.engines.compiled import Compiled
 from edge_runtime.engines.tensors import OutputTensor
 from edge_runtime.engines.wire import Open, Opened, Ran, Refused, Run, place, receive, send
 from edge_runtime.errors import EdgeRuntimeError, MissingError, RefusedError
+from edge_runtime.priority import come_back
 from edge_runtime.regions import Region
 
 NOBODY_S: Final = 300.0
@@ -61,6 +62,7 @@ def _opened(talk: socket.socket, content: Region) -> Runner | None:
     except EdgeRuntimeError as error:
         send(talk, Refused(error.exit_code, str(error)[:1000]))
         return None
+    come_back()
     send(talk, Opened(taken.kind, taken.shape))
     return run
 

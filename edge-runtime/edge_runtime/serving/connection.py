@@ -97,12 +97,14 @@ READING = (Waits.REQUEST, Waits.HEAD, Waits.BODY)
 class Connection:
     """Parses, enforces the limits of size and time, and answers in order.
 
-    Its methods are called under the lock of its server, and arm its wire anew.
+    Its methods are called under the lock of its server, and arm its wire anew, unless a thread
+    `stays` with it and looks at the wire itself.
     """
 
     def __init__(self, room: Room, access: Access | None, wire: Wire) -> None:
         self._room, self._access, self._wire = room, access, wire
         self.number = wire.number
+        self.stays = False
         self._inbox = Inbox(room.shared)
         self._scanned = 0
         self._head: Head | None = None
@@ -140,6 +142,16 @@ class Connection:
             self.abort()
         self._arm()
 
+    @property
+    def reads(self) -> bool:
+        """Whether it waits for its client to go on."""
+        return self.waits in READING
+
+    def leave(self) -> None:
+        """Nobody stays with it any more."""
+        self.stays = False
+        self._arm()
+
     def expired(self) -> None:
         """Its deadline has passed."""
         if self.waits in (Waits.HEAD, Waits.BODY):
@@ -168,7 +180,7 @@ class Connection:
         self._wire.close()
 
     def _arm(self) -> None:
-        if self.waits is not Waits.NOTHING:
+        if self.waits is not Waits.NOTHING and not self.stays:
             self._wire.arm(self.waits in (Waits.GREETING, Waits.END, *READING))
 
     def _wait(self, waits: Waits, seconds: float | None = None) -> None:

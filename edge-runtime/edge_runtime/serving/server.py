@@ -1,8 +1,9 @@
 """The server: a few threads that are all alike, over a host.
 
 Whoever waits at the epoll is told of the next event, reads it, and, when it makes a request for a
-model whole, runs and answers that itself: no thread hands anything to another. The kernel wakes who
-came last, in whose caches the last request lies.
+model whole, runs and answers that itself: no thread hands anything to another. One of them stays
+with the client that it has answered for STAYS_S: a client that goes on at once would meet another
+thread, which waits for the interpreter and has nothing in its caches.
 """
 
 import contextlib
@@ -30,6 +31,7 @@ from edge_runtime.serving.wire import ONCE, SocketWire
 DRAIN_STEP_S = 0.02
 END_S = 0.2  # for threads that do not run a model to end
 BACKLOG = 128
+STAYS_S = 0.02
 CALLERS = 64  # that are let in before others have their turn
 
 log = logging.getLogger(__name__)
@@ -65,6 +67,7 @@ class Server:
         self._listening: dict[int, tuple[socket.socket, Access | None]] = {}
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
+        self._staying = False  # a thread with a client
         self.port = 0  # what TCP is listened on, once it is
 
     def start(self) -> None:
@@ -107,28 +110,64 @@ class Server:
             self._settings.socket.unlink(missing_ok=True)
 
     def _work(self) -> None:
+        watched = select.poll()
+        watched.register(self._epoll, select.POLLIN)
         while not self._stopping.is_set():
             try:
                 for number, _ in self._epoll.poll(maxevents=1):
-                    self._ready(number)
+                    self._serve(number, watched)
                 self._pool.work()
             except Exception:  # a defect: it may cost a connection, but not the server
                 log.exception("the server failed")
 
-    def _ready(self, number: int) -> None:
+    def _serve(self, number: int, watched: "select.poll") -> None:
+        """Do what the event asks for, and what the same client asks for next."""
         with self._lock:
             connection = self._connections.at(number)
-            if connection is not None:
-                try:
-                    connection.ready()
-                except Exception:
-                    connection.abort()
-                    raise
-            elif number in self._listening:
-                self._let_in(*self._listening[number])
-            elif number == self._bell and not self._stopping.is_set():
-                with contextlib.suppress(BlockingIOError):  # somebody else heard it
-                    os.eventfd_read(self._bell)
+            if connection is None:
+                self._other(number)
+                return
+            stays, self._staying = not self._staying, True
+            if stays:
+                connection.stays = True
+            self._go_on(connection)
+        if stays:
+            try:
+                self._stay(connection, watched)
+            finally:
+                with self._lock:
+                    self._staying = False
+                    connection.leave()
+
+    def _stay(self, connection: Connection, watched: "select.poll") -> None:
+        """Wait for the client's next request, until something else happens."""
+        while True:
+            self._pool.work()
+            if not connection.reads:
+                return
+            watched.register(connection.number, select.POLLIN)
+            found = watched.poll(STAYS_S * 1000)
+            watched.unregister(connection.number)
+            if all(number != connection.number for number, _ in found):
+                return
+            with self._lock:
+                self._go_on(connection)
+
+    @staticmethod
+    def _go_on(connection: Connection) -> None:
+        try:
+            connection.ready()
+        except Exception:
+            connection.abort()
+            raise
+
+    def _other(self, number: int) -> None:
+        """Do what an event asks for that is no client's."""
+        if number in self._listening:
+            self._let_in(*self._listening[number])
+        elif number == self._bell and not self._stopping.is_set():
+            with contextlib.suppress(BlockingIOError):  # somebody else heard it
+                os.eventfd_read(self._bell)
 
     def _let_in(self, listening: socket.socket, access: Access | None) -> None:
         for _ in range(CALLERS):

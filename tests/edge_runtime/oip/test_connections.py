@@ -1,6 +1,7 @@
 """Clients that are slow, hasty, half gone, many, or hostile: each wait ends, the next is served."""
 
 import contextlib
+import dataclasses
 import socket
 import threading
 import time
@@ -168,7 +169,7 @@ def test_who_does_not_read_is_hung_up_on(hasty: Server) -> None:
 
 
 def test_one_after_the_other_is_served_by_one_thread(host: Host) -> None:
-    """Whoever worked last waits first in line: what it needs is still in the caches."""
+    """It stays with its client: what it needs is still in the caches."""
     who: Counter[int] = Counter()
     watched = Host((lambda *_: who.update([threading.get_ident()]),))
     watched.put("squares", host.get("squares"))
@@ -176,11 +177,25 @@ def test_one_after_the_other_is_served_by_one_thread(host: Host) -> None:
     running.start()
     with connect(running.port) as client:
         for _ in range(100):
-            time.sleep(0.002)  # whoever answered has to get back in line
             client.sendall(INFER)
             assert hear(client).status == 200
     running.stop(1)
     assert max(who.values()) > 80
+
+
+def test_who_stays_with_a_client_keeps_nobody_else_waiting(host: Host) -> None:
+    """The only thread that could is with another client, which says nothing more."""
+    running = Server(host, ServingSettings(listen_on("127.0.0.1:0"), workers=1))
+    running._settings = dataclasses.replace(running._settings, workers=0)  # one thread in all
+    running.start()
+    with connect(running.port) as first, connect(running.port) as second:
+        for client in (first, second) * 20:
+            client.sendall(LIVE)
+            assert hear(client).status == 200
+        first.sendall(INFER)
+        second.sendall(LIVE)
+        assert [hear(client).status for client in (first, second)] == [200] * 2
+    running.stop(1)
 
 
 def test_a_page_from_elsewhere_is_not_answered(server: Server) -> None:
