@@ -175,6 +175,9 @@ class _Box:
         wire.shut = how == "shuts"
         connection.begin()
         self._serve(connection, wire)
+        assert connection.waits is not Waits.REQUEST or not connection._inbox, (
+            "a request lies there"
+        )
         late = how == "waits" and connection.waits in (Waits.HEAD, Waits.BODY)
         if late:
             connection.expired()

@@ -198,6 +198,8 @@ class Connection:
             self.abort()
             return
         self._sent()
+        if self._inbox and self.waits is Waits.REQUEST:  # it came before the last one was answered
+            self._advance()
         for _ in range(READS):
             if self.waits not in READING and self.waits is not Waits.END:
                 return
@@ -293,12 +295,12 @@ class Connection:
         close = not request.head.keep_alive or self._room.draining
         data = response(answer, close, request.head.method)
         self._answer(request, answer, data, Waits.NOTHING if close else Waits.REQUEST)
-        if not self._advancing:
-            self._advance()
-            if self._wire.more():
-                self.ready()
-            else:
-                self._arm()
+        if self._advancing:
+            return
+        if self._inbox or self._wire.more():
+            self.ready()
+        else:
+            self._arm()
 
     def _refuse(self, error: AnswerError) -> None:
         """Answer what cannot be done, and end: where the next request begins is unknown."""

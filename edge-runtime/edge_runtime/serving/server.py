@@ -127,21 +127,22 @@ class Server:
             if connection is None:
                 self._other(number)
                 return
-            stays, self._staying = not self._staying, True
-            if stays:
-                connection.stays = True
-            self._go_on(connection)
-        if stays:
-            try:
-                self._stay(connection, watched)
-            finally:
-                with self._lock:
-                    self._staying = False
-                    connection.leave()
+            if self._staying:
+                self._go_on(connection)
+                return
+            self._staying = connection.stays = True
+        try:
+            self._stay(connection, watched)
+        finally:
+            with self._lock:
+                self._staying = False
+                connection.leave()
 
     def _stay(self, connection: Connection, watched: "select.poll") -> None:
-        """Wait for the client's next request, until something else happens."""
+        """Serve the client, as long as it goes on soon and nothing else happens."""
         while True:
+            with self._lock:
+                self._go_on(connection)
             self._pool.work()
             if not connection.reads:
                 return
@@ -150,8 +151,6 @@ class Server:
             watched.unregister(connection.number)
             if all(number != connection.number for number, _ in found):
                 return
-            with self._lock:
-                self._go_on(connection)
 
     @staticmethod
     def _go_on(connection: Connection) -> None:

@@ -5,6 +5,7 @@ import queue
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -369,6 +370,19 @@ def test_over_tls_requests_are_answered_in_order_however_long(
         while block := client.recv(65536):
             data += block
     assert data.count(b"</html>") == 31
+
+
+def test_over_tls_who_reads_slowly_gets_every_answer(
+    over_tls: tuple[Server, ssl.SSLContext],
+) -> None:
+    count = 1500  # 17 MB, more than lies between two sockets
+    with _greeted(*over_tls) as client:
+        client.sendall(_allowed(get("/")) * (count - 1) + _allowed(get("/", "Connection: close")))
+        time.sleep(0.5)  # it can write no more
+        data = bytearray()
+        while block := client.recv(65536):
+            data += block
+    assert data.count(b"HTTP/1.1 200 OK") == data.count(b"</html>") == count
 
 
 def test_who_does_not_speak_tls_is_hung_up_on(
