@@ -111,7 +111,7 @@ def open_variant(
     (damaged on disk) or RefusedError (does not build or load, or not in this box's memory).
     """
     with _memory(variant):
-        engines.begin_import(variant.engine)
+        engines.begin_import(variant.engine, provider)
         files = {name: contents.read(ref) for name, ref in variant.files.items()}
         if RECIPE_FILE in files:
             from edge_runtime.building import ENGINE_FILE

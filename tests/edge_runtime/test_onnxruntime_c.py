@@ -1,9 +1,12 @@
 """ONNX Runtime by its C library decides as its Python package does, and leaves Python's lock."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -207,7 +210,58 @@ def test_the_providers_are_those_that_the_package_names() -> None:
     assert onnxruntime_c.providers() == tuple(onnxruntime.get_available_providers())
 
 
-def test_without_the_library_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(RuntimeError, match=r"libonnxruntime\.so is not in ONNX Runtime's package"):
-        onnxruntime_c._base.__wrapped__()
+LIBRARY: Final = "libonnxruntime.so"
+FAKE: Final = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from edge_runtime import diagnosis, engines
+from edge_runtime.contract import Variant
+from edge_runtime.engines.providers import providers_here
+from edge_runtime.errors import RefusedError
+print([check.state for check in diagnosis._engines()], sorted(providers_here()))
+engines.begin_import("onnxruntime", None)
+try:
+    engines.load(Variant("v", "onnxruntime", "f32", ("cpu",), "m", {}), {"m": b""}, 1)
+except RefusedError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ((), "0 files libonnxruntime.so lie in ONNX Runtime's package"),
+        ((LIBRARY + ".1", LIBRARY + ".2"), "2 files libonnxruntime.so lie"),
+        ((LIBRARY,), "library does not load: "),
+    ],
+)
+def test_a_package_without_its_library_is_said_and_harms_nothing_else(
+    tmp_path: Path, files: Sequence[str], says: str
+) -> None:
+    capi = tmp_path / "onnxruntime" / "capi"
+    capi.mkdir(parents=True)
+    (tmp_path / "onnxruntime" / "__init__.py").touch()
+    for name in files:
+        (capi / name).write_bytes(b"no library")
+    done = subprocess.run(
+        [sys.executable, "-c", FAKE, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert says in done.stdout.splitlines()[1]
+    assert done.stdout.splitlines()[0].endswith(" []")
+    assert not done.stderr
+
+
+def test_a_name_that_is_no_text_is_refused() -> None:
+    model = _onnx([helper.make_node("Identity", ["image"], ["same"])], [_same()])
+    with pytest.raises(RefusedError, match="is not UTF-8"):
+        _load(model.replace(b"same", b"s\xffe\xfe"))
+
+
+def test_outputs_for_which_there_is_no_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def greedy(*_: object) -> None:
+        raise MemoryError
+
+    session = _load(squares_onnx())
+    monkeypatch.setattr(onnxruntime_c, "_tensor", greedy)
+    with pytest.raises(RefusedError, match="no memory for what a batch of 1 gives"):
+        session.run(scene((8, 8))[None])

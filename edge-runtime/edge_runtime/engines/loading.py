@@ -1,5 +1,7 @@
 """Which engines there are, which are here, and how a variant is loaded into one."""
 
+import contextlib
+import importlib
 import importlib.util
 import threading
 from collections.abc import Callable, Mapping
@@ -132,12 +134,23 @@ def _version(distribution: str) -> str:
         return ""
 
 
-def begin_import(engine: Engine) -> None:
+def begin_import(engine: Engine, provider: Provider | None) -> None:
     """Begin to load ONNX Runtime beside other work: reading and hashing leave Python free."""
     if engine == "onnxruntime" and unavailable(engine) is None:
-        from edge_runtime.engines import onnxruntime_c
+        prepare = _prepare if provider is None else _prepare_provider
+        threading.Thread(target=prepare, name="import", daemon=True).start()
 
-        threading.Thread(target=onnxruntime_c.prepare, name="import", daemon=True).start()
+
+def _prepare() -> None:
+    from edge_runtime.engines import onnxruntime_c
+
+    with contextlib.suppress(RuntimeError):  # loading the model says why
+        onnxruntime_c.prepare()
+
+
+def _prepare_provider() -> None:
+    with contextlib.suppress(ImportError):
+        importlib.import_module("edge_runtime.engines.ort_provider")
 
 
 def load(

@@ -87,7 +87,7 @@ _PLACES: Final = {
     "AddSessionConfigEntry": 130,
 }
 # The others are over before another thread could use the lock, and would have to wait for it.
-_LEAVES_THE_LOCK: Final = {"CreateSessionFromArray", "Run", "ReleaseSession"}
+_LEAVES_THE_LOCK: Final = {"CreateEnv", "CreateSessionFromArray", "Run", "ReleaseSession"}
 
 
 class _Base(Structure):
@@ -149,9 +149,12 @@ class Model:
     def _name(self, side: str, at: int) -> str:
         text = c_void_p()
         _ask(f"SessionGet{side}Name", self._session, c_size_t(at), _allocator(), byref(text))
-        name = ctypes.string_at(text.value or 0).decode()
+        name = ctypes.string_at(text.value or 0)
         _ask("AllocatorFree", _allocator(), text)
-        return name
+        try:
+            return name.decode()
+        except UnicodeDecodeError as error:
+            raise RuntimeError(f"the name {name[:40]!r} is not UTF-8") from error
 
     def _form(self, side: str, at: int) -> InputTensor:
         about, tensor, code = c_void_p(), c_void_p(), c_int()
@@ -214,18 +217,28 @@ def _axes(info: c_void_p) -> tuple[int, ...]:
 def _base() -> _Base:
     """Raises RuntimeError where the library is not."""
     package = importlib.util.find_spec("onnxruntime")
-    for folder in (package.submodule_search_locations or ()) if package is not None else ():
-        for path in sorted((Path(folder) / "capi").glob("libonnxruntime.so*")):
-            library = ctypes.CDLL(str(path), os.RTLD_LOCAL | os.RTLD_NOW)
-            library.OrtGetApiBase.restype = POINTER(_Base)
-            found: _Base = library.OrtGetApiBase().contents
-            return found
-    raise RuntimeError("the library libonnxruntime.so is not in ONNX Runtime's package")
+    folders = (package.submodule_search_locations or ()) if package is not None else ()
+    paths = [p for folder in folders for p in Path(folder, "capi").glob("libonnxruntime.so*")]
+    if len(paths) != 1:
+        raise RuntimeError(
+            f"{len(paths)} files libonnxruntime.so lie in ONNX Runtime's package; expected one: "
+            "remove all packages of ONNX Runtime and install one again"
+        )
+    try:
+        library = ctypes.CDLL(str(paths[0]), os.RTLD_LOCAL | os.RTLD_NOW)
+    except OSError as error:
+        raise RuntimeError(f"ONNX Runtime's library does not load: {error}") from error
+    library.OrtGetApiBase.restype = POINTER(_Base)
+    found: _Base = library.OrtGetApiBase().contents
+    return found
 
 
 @functools.cache
 def _call(name: str) -> Callable[..., Any]:
-    table = ctypes.cast(_base().GetApi(_VERSION), POINTER(c_void_p))
+    api = _base().GetApi(_VERSION)
+    if api is None:
+        raise RuntimeError(f"ONNX Runtime's library no longer speaks version {_VERSION} of its API")
+    table = ctypes.cast(api, POINTER(c_void_p))
     kind = CFUNCTYPE if name in _LEAVES_THE_LOCK else PYFUNCTYPE
     return kind(c_void_p)(table[_PLACES[name]] or 0)
 

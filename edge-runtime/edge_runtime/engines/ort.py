@@ -27,6 +27,8 @@ class OrtSession:
             found = self._model.run(whole.ctypes.data, whole.shape)
         except RuntimeError as error:
             raise RefusedError(f"ONNX Runtime cannot run the model: {line(error)}") from error
+        except MemoryError as error:
+            raise RefusedError(f"no memory for what a batch of {len(batch)} gives") from error
         return {
             name: np.frombuffer(value.data, value.kind).reshape(value.shape)
             for name, value in zip(self._model.outputs, found, strict=True)

@@ -48,7 +48,10 @@ def providers_here() -> frozenset[Provider]:
         return frozenset()
     from edge_runtime.engines import onnxruntime_c
 
-    built_with = onnxruntime_c.providers()
+    try:
+        built_with = onnxruntime_c.providers()
+    except RuntimeError:  # loading a model says why
+        return frozenset()
     return frozenset(provider for provider, name in NAMES.items() if name in built_with)
 
 
