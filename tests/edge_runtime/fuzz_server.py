@@ -5,11 +5,12 @@ millisecond; the parser, the protocol, the decoders and the answers are those of
 """
 
 import json
+import logging
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -150,6 +151,15 @@ class _Noted:
         self.app.told(request, answer, sent)
 
 
+class _Defects(logging.Handler):
+    """What the server logs as an error: it survives defects, but there should be none."""
+
+    said: Final[list[str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(self.format(record))
+
+
 class _Box:
     """A server without sockets."""
 
@@ -164,6 +174,8 @@ class _Box:
         self.noted = _Noted(App(host, self.pool, lambda: (), LIMITS, live))
         self.room = Connections(LIMITS, self.noted, lambda: None)
         self._descriptors = self._open()
+        self._defects = _Defects(logging.ERROR)
+        logging.getLogger("edge_runtime.serving").addHandler(self._defects)
 
     def attempt(self, data: bytes) -> None:
         """A client sends `data`. AssertionError for what no client may ever see, or leave."""
@@ -188,6 +200,7 @@ class _Box:
             _check(status, headers, body, data)
         assert not late or said[-1][0] == 408, "who is too slow was not told so"
         assert wire.closed, "the wire is left open"
+        assert not self._defects.said, f"a defect: {self._defects.said}"
         self._require_nothing_left()
 
     def _serve(self, connection: Connection, wire: _Wire) -> None:

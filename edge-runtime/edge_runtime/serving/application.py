@@ -23,6 +23,7 @@ from edge_runtime.serving.status import Counted, Status, facts
 FILES = ("image/jpeg", "image/png", "audio/wav", "audio/x-wav", "application/x-npy")
 TIMEOUT = "x-timeout-ms"
 
+log = logging.getLogger(__name__)
 access_log = logging.getLogger("edge_runtime.serving.access")
 
 
@@ -51,9 +52,13 @@ class App:
             asked = routes.route(request.head.method, request.head.path)
             if asked.kind == "infer":
                 return self._infer(request, asked, reply)
-            reply(self._now(request, asked))
+            answer = self._now(request, asked)
         except AnswerError as error:
-            reply(refusal(error))
+            answer = refusal(error)
+        except Exception:  # what others add to the page, say
+            log.exception("%s %s failed", request.head.method, request.head.path[:256])
+            answer = refusal(AnswerError(500, "the server failed; its log says why"))
+        reply(answer)
         return None
 
     def _now(self, request: Request, asked: routes.Route) -> Answer:

@@ -1,6 +1,8 @@
 """One client's connection: bytes become requests, one at a time, and every wait ends."""
 
+import logging
 import re
+import threading
 import time
 from collections.abc import Callable
 from enum import Enum, auto
@@ -21,6 +23,8 @@ HANDSHAKE_S = 10.0
 READS = 8  # of one client, before others have their turn
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LOCAL_HOST = re.compile(r"(localhost|\[[0-9a-f:.]+\]|[0-9]+(\.[0-9]+){3})(:[0-9]+)?", re.IGNORECASE)
+
+log = logging.getLogger(__name__)
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -97,14 +101,14 @@ READING = (Waits.REQUEST, Waits.HEAD, Waits.BODY)
 class Connection:
     """Parses, enforces the limits of size and time, and answers in order.
 
-    Its methods are called under the lock of its server, and arm its wire anew, unless a thread
-    `stays` with it and looks at the wire itself.
+    Its methods are called under the lock of its server, and arm its wire anew; but not in the
+    thread that `stays` with it and looks at the wire itself.
     """
 
     def __init__(self, room: Room, access: Access | None, wire: Wire) -> None:
         self._room, self._access, self._wire = room, access, wire
         self.number = wire.number
-        self.stays = False
+        self.stays = 0  # a thread's ident
         self._inbox = Inbox(room.shared)
         self._scanned = 0
         self._head: Head | None = None
@@ -140,6 +144,9 @@ class Connection:
             self._go_on()
         except OSError:
             self.abort()
+        except Exception:  # a defect of ours may cost a connection, but not more
+            log.exception("a connection failed")
+            self.abort()
         self._arm()
 
     @property
@@ -149,7 +156,7 @@ class Connection:
 
     def leave(self) -> None:
         """Nobody stays with it any more."""
-        self.stays = False
+        self.stays = 0
         self._arm()
 
     def expired(self) -> None:
@@ -180,7 +187,7 @@ class Connection:
         self._wire.close()
 
     def _arm(self) -> None:
-        if self.waits is not Waits.NOTHING and not self.stays:
+        if self.waits is not Waits.NOTHING and self.stays != threading.get_ident():
             self._wire.arm(self.waits in (Waits.GREETING, Waits.END, *READING))
 
     def _wait(self, waits: Waits, seconds: float | None = None) -> None:
@@ -324,7 +331,7 @@ class Connection:
         """Go on when all that was written is out."""
         if not self._wire.flush() or self.waits is not Waits.WRITING:
             return
-        if self._then is Waits.NOTHING:
+        if self._then is Waits.NOTHING or (self._then is Waits.REQUEST and self._room.draining):
             self.abort()
             return
         if self._then is Waits.END:

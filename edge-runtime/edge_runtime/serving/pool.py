@@ -74,8 +74,7 @@ class Pool:
             with contextlib.suppress(MissingError):  # it went meanwhile
                 loaded = self._host.get(name)
                 if name not in self._sizes or self._sizes[name].of() is not loaded:
-                    sizes = sizes_that_pay(loaded.session)
-                    self._sizes[name] = _Sizes(weakref.ref(loaded), sizes)
+                    self._sizes[name] = _Sizes(weakref.ref(loaded), _tried(name, loaded))
 
     def submit(self, job: Job) -> bool:
         """Let `job` wait for who calls `work`; False when too many do."""
@@ -85,13 +84,20 @@ class Pool:
             self._jobs.append(job)
         return True
 
-    def work(self) -> None:
-        """Run what waits until nothing does; nothing when enough others are at it."""
+    def work(self, once: bool = False) -> None:
+        """Run what waits until nothing does, or only what runs together next; nothing when enough
+        others are at it."""
         me = threading.get_ident()
         if not self._jobs:
             return
-        while jobs := self._take(me):
-            self._do(jobs)
+        try:
+            while jobs := self._take(me):
+                self._do(jobs)
+                if once:
+                    break
+        finally:
+            with self._lock:
+                self._since.pop(me, None)
 
     @property
     def waiting(self) -> int:
@@ -181,6 +187,14 @@ class Pool:
             except EdgeRuntimeError as error:  # outputs that are not those of the contract
                 log.warning("%s: %s", job.model, error)
                 job.refuse(500, str(error))
+
+
+def _tried(name: str, loaded: Loaded) -> tuple[int, ...]:
+    try:
+        return sizes_that_pay(loaded.session)
+    except Exception:  # a defect of an engine's binding
+        log.exception("%s could not be tried with batches", name)
+        return ()
 
 
 def _row(outputs: Outputs, index: int) -> Outputs:

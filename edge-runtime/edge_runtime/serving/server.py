@@ -96,7 +96,8 @@ class Server:
         if not self._threads:
             return
         self._drain(time.monotonic() + drain_s)
-        self._stopping.set()
+        with self._lock:
+            self._stopping.set()
         self._sooner.set()
         os.eventfd_write(self._bell, 1)
         end = time.monotonic() + END_S
@@ -128,9 +129,9 @@ class Server:
                 self._other(number)
                 return
             if self._staying:
-                self._go_on(connection)
+                connection.ready()
                 return
-            self._staying = connection.stays = True
+            self._staying, connection.stays = True, threading.get_ident()
         try:
             self._stay(connection, watched)
         finally:
@@ -142,23 +143,15 @@ class Server:
         """Serve the client, as long as it goes on soon and nothing else happens."""
         while True:
             with self._lock:
-                self._go_on(connection)
-            self._pool.work()
-            if not connection.reads:
+                connection.ready()
+            self._pool.work(once=True)
+            if self._pool.waiting or not connection.reads:
                 return
             watched.register(connection.number, select.POLLIN)
             found = watched.poll(STAYS_S * 1000)
             watched.unregister(connection.number)
-            if all(number != connection.number for number, _ in found):
-                return
-
-    @staticmethod
-    def _go_on(connection: Connection) -> None:
-        try:
-            connection.ready()
-        except Exception:
-            connection.abort()
-            raise
+            if [number for number, _ in found] != [connection.number]:
+                return  # it says nothing, or somebody else says something as well
 
     def _other(self, number: int) -> None:
         """Do what an event asks for that is no client's."""
@@ -188,16 +181,25 @@ class Server:
         self._epoll.modify(listening, ONCE | select.EPOLLIN)
 
     def _sweep(self) -> None:
+        wait_s = SWEEP_S
         while not self._stopping.is_set():
-            with self._lock:
-                self._app.connections = len(self._connections)
-                wait_s = self._connections.sweep()
-                for listening, _ in self._listening.values():
-                    self._epoll.modify(listening, ONCE | select.EPOLLIN)
-            if self._pool.waiting:  # who was late was perhaps followed by another request
-                os.eventfd_write(self._bell, 1)
+            try:
+                wait_s = self._sweep_once()
+            except Exception:  # a defect: deadlines are kept all the same
+                log.exception("the server failed")
             self._sooner.wait(wait_s)
             self._sooner.clear()
+
+    def _sweep_once(self) -> float:
+        """End what waits for too long; seconds until the next one will."""
+        with self._lock:
+            self._app.connections = len(self._connections)
+            wait_s = self._connections.sweep()
+            for listening, _ in self._listening.values():
+                self._epoll.modify(listening, ONCE | select.EPOLLIN)
+        if self._pool.waiting:  # who was late was perhaps followed by another request
+            os.eventfd_write(self._bell, 1)
+        return wait_s
 
     def _look(self) -> None:
         while not self._stopping.wait(SWEEP_S):

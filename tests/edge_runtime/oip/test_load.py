@@ -20,7 +20,7 @@ from edge_runtime.contract import InputSpec, Outputs
 from edge_runtime.engines import InputTensor, Session, UInt8
 from edge_runtime.errors import InputError
 from edge_runtime.hosting import Host, Loaded
-from edge_runtime.serving import Limits, Server, ServingSettings, batching, listen_on
+from edge_runtime.serving import Limits, Panel, Server, ServingSettings, batching, listen_on
 
 from ..certificates import self_signed
 from ..models import build, png, scene
@@ -147,6 +147,120 @@ def test_what_follows_a_request_that_was_late_is_served() -> None:
         assert gate.entered.acquire(timeout=30)
         gate.go.set()
         assert hear(client).status == 200
+
+
+def test_after_an_answer_that_was_late_the_connection_is_served_at_once() -> None:
+    gate = _gate()
+    with _serving(gate) as server, connect(server.port) as client:
+        client.sendall(INFER.replace(b"Host:", b"X-Timeout-Ms: 50\r\nHost:"))
+        assert gate.entered.acquire(timeout=30)
+        assert hear(client).status == 504
+        client.sendall(get("/v2/health/live"))
+        assert hear(client).status == 200  # the model still runs
+        gate.go.set()
+
+
+def test_nobody_is_forgotten_where_there_is_always_something_to_do() -> None:
+    """Also not the one with whom a thread stays: it goes on with what others have asked."""
+    slow = _Slow(_FixedBatch(_squares().session))
+    with (
+        _serving(slow, Limits(idle_s=2)) as server,
+        ThreadPoolExecutor(6) as threads,
+        contextlib.ExitStack() as stack,
+    ):
+        clients = [stack.enter_context(connect(server.port)) for _ in range(6)]
+        time.sleep(0.2)  # all are let in before the first one asks
+        end = time.monotonic() + 4
+
+        def ask_on(client: socket.socket) -> int:
+            answers = 0
+            while time.monotonic() < end:
+                client.sendall(INFER)
+                assert hear(client).status == 200
+                answers += 1
+            return answers
+
+        counts = list(threads.map(ask_on, clients))
+    assert min(counts) > max(counts) / 3
+
+
+@dataclass
+class _Slow:
+    """A session that takes a while."""
+
+    session: Session
+
+    @property
+    def input(self) -> InputTensor:
+        return self.session.input
+
+    def run(self, batch: UInt8) -> Outputs:
+        time.sleep(0.03)
+        return self.session.run(batch)
+
+
+def test_what_cannot_be_shown_is_the_servers_fault_and_costs_nobody_a_connection(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A panel that fails, say: both copies of the journal are damaged."""
+
+    def panels() -> tuple[Panel, ...]:
+        raise OSError("the journal is damaged")
+
+    host = Host()
+    host.put("squares", _squares())
+    server = Server(host, ServingSettings(listen_on("127.0.0.1:0")), panels)
+    server.start()
+    try:
+        with connect(server.port) as client:
+            client.sendall(INFER)
+            assert hear(client).status == 200
+            client.sendall(get("/status.json"))
+            said = hear(client)
+            assert (said.status, said.json["error"][:17]) == (500, "the server failed")
+            client.sendall(get("/v2/health/live"))
+            assert hear(client).status == 200
+        assert "the journal is damaged" in caplog.text
+    finally:
+        server.stop(5)
+
+
+def test_a_defect_in_a_connection_costs_that_one_only(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with _serving(None) as server:
+
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError("a defect of ours")
+
+        with monkeypatch.context() as patch, connect(server.port) as client:
+            patch.setattr(server._app, "ask", broken)
+            client.sendall(INFER)
+            assert client.recv(1) == b""
+            patch.setattr(server._connections, "sweep", broken)
+            server._sooner.set()
+            while "ZeroDivisionError" not in caplog.text.split("the server failed")[-1]:
+                time.sleep(0.01)
+        assert ask(server.port, INFER).status == 200
+        assert not server._app.in_flight
+        while len(server._connections):
+            time.sleep(0.01)
+    assert "a connection failed" in caplog.text
+
+
+def test_a_client_that_still_takes_its_answer_is_waited_for_no_longer_than_that() -> None:
+    with _serving(None) as server, connect(server.port) as client:
+        client.sendall(get("/") * 1500)  # more than lies between two sockets
+        time.sleep(0.3)
+        stopping = threading.Thread(target=server.stop, args=(30,))
+        stopping.start()
+        time.sleep(0.1)
+        data = bytearray()
+        while block := client.recv(65536):
+            data += block
+        stopping.join(10)
+        assert not stopping.is_alive()
+    assert data.endswith(b"</html>\n")
 
 
 def test_who_hangs_up_while_it_waits_is_not_served(tmp_path: Path) -> None:
