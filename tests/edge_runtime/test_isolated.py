@@ -120,15 +120,18 @@ def test_a_model_that_loads_lets_requests_go_first_and_then_runs_like_anybody() 
 
     session = IsolatedSession(Source(_variant(model, "openvino"), read))
     session.run(scene((8, 8))[None])
-    assert seen == [own + 10]
+    assert seen == [min(19, own + 10)]
     threads = [int(path.name) for path in Path(f"/proc/{session.process}/task").iterdir()]
     assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {own}
 
 
 def _children() -> set[int]:
     """The processes that this one has started."""
-    tasks = Path("/proc/self/task").iterdir()
-    return {int(child) for task in tasks for child in (task / "children").read_text().split()}
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # the thread has ended meanwhile
+            found.update(map(int, (task / "children").read_text().split()))
+    return found
 
 
 def test_who_could_not_come_back_does_not_yield(monkeypatch: pytest.MonkeyPatch) -> None:
