@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -37,6 +37,7 @@ from .recordings import AUDIO, FEATURES, npy, tone
 SIZE = (16, 12)
 TAKEN = InputTensor("uint8", (None, SIZE[1], SIZE[0], 3))
 LIMITS = Limits(head_bytes=4096, waiting=4, connections=4)
+_LOG = logging.getLogger("edge_runtime.serving")
 REFUSED = {*range(400, 500), 503, 505}
 
 
@@ -154,7 +155,9 @@ class _Noted:
 class _Defects(logging.Handler):
     """What the server logs as an error: it survives defects, but there should be none."""
 
-    said: Final[list[str]] = []
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.said: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         self.said.append(self.format(record))
@@ -174,8 +177,11 @@ class _Box:
         self.noted = _Noted(App(host, self.pool, lambda: (), LIMITS, live))
         self.room = Connections(LIMITS, self.noted, lambda: None)
         self._descriptors = self._open()
-        self._defects = _Defects(logging.ERROR)
-        logging.getLogger("edge_runtime.serving").addHandler(self._defects)
+        self._defects = _Defects()
+        _LOG.addHandler(self._defects)
+
+    def close(self) -> None:
+        _LOG.removeHandler(self._defects)
 
     def attempt(self, data: bytes) -> None:
         """A client sends `data`. AssertionError for what no client may ever see, or leave."""
@@ -347,4 +353,5 @@ def server(_: Path) -> Target:
         "server",
         [data for data, _ in forms],
         lambda index, data: box.attempt(forms[index][1](data)),
+        box.close,
     )
