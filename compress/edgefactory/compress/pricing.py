@@ -55,7 +55,8 @@ class Meter:
             found = FormCost(form, len(file))
             cost = msgspec.structs.replace(cost, forms=(*cost.forms, found))
             if self._timed(form) and not broken(cost, self.budgets):
-                timed = msgspec.structs.replace(found, latency=latency(file, form, self.bench))
+                known = latency(file, form, self.bench, self.budgets)
+                timed = msgspec.structs.replace(found, latency=known)
                 cost = msgspec.structs.replace(cost, forms=(*cost.forms[:-1], timed))
         return cost
 
