@@ -11,7 +11,7 @@ from edgefactory.training.tuning.clock import Clock
 from edgefactory.training.tuning.executors import Work
 from edgefactory.training.tuning.feasibility import Feasibility, Priced
 from edgefactory.training.tuning.ladder import Begun, Climb, best_of, latest
-from edgefactory.training.tuning.search import FIRST, Search
+from edgefactory.training.tuning.search import FIRST, SLIM, Search
 from edgefactory.training.tuning.trial import Job
 
 from .made import BUDGETS, SPACE, World, worth
@@ -80,6 +80,14 @@ def test_the_time_is_kept_with_what_comes_after(tmp_path: Path, seconds: float) 
     assert world.seconds <= seconds - 20.0
     if seconds > 40:
         assert best_of(climbs_in(lines))
+
+
+@pytest.mark.parametrize("seconds", [170.0, 180.0])
+def test_two_shapes_are_compared_even_where_the_winner_gets_less_for_it(
+    tmp_path: Path, seconds: float
+) -> None:
+    climbs = latest(climbs_in(searched(World(), tmp_path, seconds)))
+    assert {climbs[FIRST].state, climbs[SLIM].state} == {"complete"}
 
 
 def test_the_same_seed_does_the_same(tmp_path: Path) -> None:

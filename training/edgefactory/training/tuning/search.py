@@ -36,6 +36,7 @@ _ATTEMPTS: Final = 30  # at a newcomer that nobody has tried before
 LONGER: Final = 20.0  # times a whole run's epochs, which the winner gets where there is time
 CAUTION: Final = 1.2  # what else a machine does comes and goes
 _LAST_RUN: Final = 0.5  # of the time, at most, is kept for that
+_SECOND: Final = 0.5  # of what is left the second candidate may take
 _HOPELESS: Final = 10  # failures and nothing else
 _MEASURING: Final = 0.25  # of the time, at most; then known architectures must do
 
@@ -132,24 +133,29 @@ class Search:
         """The next candidate, if there is time to train it to the end should it be good."""
         number = len({climb.number for climb in self.climbs} | self.running.keys())
         shortest = min((seconds for _, seconds in self._known()), default=0.0) * self.epochs
-        if number >= self.trials or self.left <= shortest or self._hopeless:
+        if number >= self.trials or self._room(number) <= shortest or self._hopeless:
             return None
         values = self._values(number)
         return None if values is None else self._job(number, values, self.rungs[0], self.epochs)
 
     def _job(self, number: int, values: Values, until: int, epochs: int) -> Job | None:
-        """None where `epochs` of it would take longer than there is time.
-
-        The first candidate may take all there is: without it there would be no result at all.
-        """
-        recipe = self.recipe(values)
-        if number == FIRST:
-            room = self.clock.left - self.closing
-            return Job(number, values, recipe, until, self.metric, room) if room > 0 else None
-        seconds = epoch_seconds(recipe, self._known())
-        if self.left <= (epochs * seconds if seconds else 0.0):
+        """None where `epochs` of it would take longer than there is time."""
+        recipe, room = self.recipe(values), self._room(number)
+        seconds = 0.0 if number == FIRST else epoch_seconds(recipe, self._known()) or 0.0
+        if room <= epochs * seconds:
             return None
-        return Job(number, values, recipe, until, self.metric, self.left)
+        return Job(number, values, recipe, until, self.metric, room)
+
+    def _room(self, number: int) -> float:
+        """Seconds that a candidate may take.
+
+        The first one may take all there is: without it there would be no result at all. The second
+        may take some of the winner's: which shape wins is worth more than how long it is trained.
+        """
+        all_there_is = self.clock.left - self.closing
+        if number == FIRST:
+            return all_there_is
+        return max(self.left, _SECOND * all_there_is) if number == SLIM else self.left
 
     def cost(self, values: Values) -> Cost:
         """What a candidate's architecture costs; it was measured before the candidate began."""
