@@ -28,7 +28,7 @@ from edgefactory.training.tuning import (
     tune,
 )
 from edgefactory.training.tuning.feasibility import Feasibility
-from edgefactory.training.tuning.fitting import fitted, scaled_start
+from edgefactory.training.tuning.fitting import SLIMMING, fitted, scaled_start
 from edgefactory.training.tuning.ladder import Climb
 from edgefactory.training.tuning.space import Values
 from edgefactory.training.tuning.trial import Ground, Job, Trainee
@@ -137,9 +137,13 @@ def by_default(contest: Contest) -> Path:
 
 
 def require_default_fits(contest: Contest) -> None:
-    """Measure the scalings of the default recipe; all ways need them. Raises RuntimeError when
-    none keeps the budgets."""
-    _default(_Runs(contest))
+    """Measure the scalings of the default recipe, by pixels first and by channels first.
+
+    Raises RuntimeError when none keeps the budgets.
+    """
+    runs = _Runs(contest)
+    _default(runs)
+    scaled_start(runs.space, runs.feasible, SLIMMING)
 
 
 def _default(runs: "_Runs") -> Values:

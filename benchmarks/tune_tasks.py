@@ -128,9 +128,9 @@ TASKS: Final[Mapping[str, Task]] = {
             "threads": 1,
             "augment": {"flip": 0.5, "paste": 0.5},
         },
-        budgets=("latency_ms<=0.38@openvino",),
+        budgets=("latency_ms<=0.28@openvino",),
         metric="ap50",
-        seconds=(60.0, 120.0),
+        seconds=(60.0, 90.0),
     ),
     "clutter": Task(
         make=_clutter,
@@ -141,8 +141,8 @@ TASKS: Final[Mapping[str, Task]] = {
             "threads": 1,
             "augment": {"shift": 0.15},
         },
-        budgets=("latency_ms<=0.12@onnxruntime",),
+        budgets=("latency_ms<=0.13@onnxruntime",),
         metric="accuracy",
-        seconds=(40.0, 60.0),
+        seconds=(40.0, 90.0),
     ),
 }
