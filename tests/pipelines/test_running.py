@@ -5,13 +5,19 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
 from edgefactory.datasets.errors import GateError
+from edgefactory.pipelines import cli, quiet, running
 from edgefactory.pipelines.running import RUN_VARIABLE, StageRun, read_failure
 from edgefactory.pipelines.workspace import Workspace
+
+TraceFunction = Callable[[FrameType, str, Any], Any]
 
 
 @pytest.fixture
@@ -88,6 +94,41 @@ def test_a_stage_that_is_killed_leaves_a_note_that_nobody_has_seen(root: Path) -
     note = read_failure(Workspace(root))
     assert note is not None
     assert (note.stage, note.exit_code, note.shown) == ("train", 1, False)
+
+
+def test_an_interrupt_at_any_step_is_told_to_the_user_and_noted(
+    root: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ours = (running.__file__, quiet.__file__)
+    left = steps = 0
+
+    def interrupt(frame: FrameType, event: str, _arg: object) -> TraceFunction | None:
+        nonlocal left
+        if frame.f_code.co_filename not in ours:
+            return None
+        if event == "line" and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+        return interrupt
+
+    while True:
+        left = steps = steps + 1
+        sys.settrace(interrupt)
+        try:
+            code = cli.main(["gate", "--workspace", str(root)])
+        finally:
+            sys.settrace(None)
+        said = capfd.readouterr().err
+        if left > 0:
+            break
+        assert code == 130, steps
+        assert said == "edgefactory: Interrupted; run the same command again to continue.\n", steps
+        note = read_failure(Workspace(root))
+        assert note is None or note.exit_code in {1, 3, 130}, steps
+    assert steps > 40
+    assert code == 3
+    assert said.count("\n") == 1
 
 
 def test_a_damaged_note_is_no_note(root: Path) -> None:

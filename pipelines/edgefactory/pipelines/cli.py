@@ -104,6 +104,7 @@ def _report(error: BaseException, args: argparse.Namespace) -> int:
         if isinstance(error, BrokenPipeError):
             sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
             return 0
+        quiet.restore_output()
         failure = describe(error)
         if args.verbose:
             traceback.print_exception(error)

@@ -29,6 +29,8 @@ ENVIRONMENT = {
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
+_real: dict[int, int] = {}  # copies of descriptors 1 and 2, while these lead to a log
+
 
 def set_environment() -> None:
     """Give every library's switch its quiet value, unless the user has set it."""
@@ -54,23 +56,33 @@ def output_to(log: Path) -> Iterator[TextIO]:
     Child processes inherit the redirection. Raises OSError when `log` cannot be written.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
     sys.stdout.flush()
     sys.stderr.flush()
-    saved = (os.dup(1), os.dup(2))
     screen = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
-    os.dup2(target, 1)
-    os.dup2(target, 2)
-    os.close(target)
+    _real.update({descriptor: os.dup(descriptor) for descriptor in (1, 2)})
     try:
+        for descriptor in _real:
+            os.dup2(target, descriptor)
+        os.close(target)
         yield screen
     finally:
-        _flush_quietly(sys.stdout)
-        _flush_quietly(sys.stderr)
-        for descriptor, copy in enumerate(saved, start=1):
-            os.dup2(copy, descriptor)
-            os.close(copy)
+        restore_output()
         screen.close()
+
+
+def restore_output() -> None:
+    """Let stdout and stderr lead to where they led before `output_to`, if they do not already.
+
+    A Ctrl-C can come between any two steps of `output_to`, and even as its `with` begins or ends:
+    whoever reports that calls this first.
+    """
+    _flush_quietly(sys.stdout)
+    _flush_quietly(sys.stderr)
+    for descriptor, copy in list(_real.items()):
+        os.dup2(copy, descriptor)
+        del _real[descriptor]
+        os.close(copy)
 
 
 def _flush_quietly(stream: TextIO) -> None:

@@ -57,6 +57,15 @@ class StageRun:
         self.screen = Screen()
 
     def __enter__(self) -> Self:
+        try:
+            self._begin()
+        except BaseException as error:
+            # Python leaves only what was entered; an interrupt here needs its note as well.
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    def _begin(self) -> None:
         self._started, self._cpu = time.monotonic(), _cpu_seconds()
         # A stage that is killed leaves this behind; success takes it away, failure replaces it.
         self._note(StageFailure(self.name, 1, KILLED, shown=False))
@@ -66,7 +75,6 @@ class StageRun:
         if self.run_id:
             stage = STAGES[self.name]
             self.screen.heading(f"{position(self.name):>5}  {stage.name:<9} {stage.does}")
-        return self
 
     def succeed(self, line: str) -> None:
         """Close the stage with its result line."""
@@ -98,7 +106,8 @@ class StageRun:
             # The failure itself must reach the user even where nothing can be written.
             with contextlib.suppress(OSError):
                 if not self._verbose:
-                    os.write(2, "".join(traceback.format_exception(error)).encode())  # the log
+                    with self.workspace.log(self.name).open("a", encoding="utf-8") as log:
+                        traceback.print_exception(error, file=log)
                 self._note(StageFailure(self.name, failure.exit_code, failure.line, shown=True))
         with contextlib.suppress(OSError):
             self._open.close()
