@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgefactory.training import Recipe
-from edgefactory.training.tuning.pace import epoch_seconds
+from edgefactory.training.tuning.pace import epoch_seconds, whole_run
 
 KNOWN = Recipe(resolution=(64, 64), width=32, batch=16)
 
@@ -36,3 +36,11 @@ def test_channels_and_pixels_cost_and_a_small_network_is_not_free() -> None:
 
 def test_smaller_batches_take_more_steps() -> None:
     assert guess(Recipe(resolution=(64, 64), width=32, batch=4)) == pytest.approx(2.0)
+
+
+def test_a_whole_run_is_a_share_of_the_time_and_the_recipes_own_where_two_of_those_fit() -> None:
+    long = [whole_run(seconds, 1.0, 30, fixed=False) for seconds in (2000, 400, 10_000)]
+    assert long == [300, 60, 300]
+    assert [whole_run(seconds, 1.0, 30, fixed=False) for seconds in (190, 80)] == [30, 30]
+    assert [whole_run(seconds, 1.0, 30, fixed=False) for seconds in (60, 1)] == [24, 1]
+    assert whole_run(2000, 1.0, 30, fixed=True) == 30

@@ -82,7 +82,7 @@ def test_the_time_is_kept_with_what_comes_after(tmp_path: Path, seconds: float) 
         assert best_of(climbs_in(lines))
 
 
-@pytest.mark.parametrize("seconds", [170.0, 180.0])
+@pytest.mark.parametrize("seconds", [65.0, 110.0, 180.0])
 def test_two_shapes_are_compared_even_where_the_winner_gets_less_for_it(
     tmp_path: Path, seconds: float
 ) -> None:

@@ -1,4 +1,4 @@
-"""How long a candidate's epoch will take, guessed from those that were trained. Pure."""
+"""How long a candidate's epoch will take, and how many make a whole run. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,23 @@ from typing import Final
 from edgefactory.training.recipe import Recipe
 
 _CAUTION: Final = 1.15  # what else a machine does comes and goes
+_WHOLE: Final = 0.15  # of the time is for one run from start to end; half of all is the winner's
+_MOST: Final = 0.4  # where the recipe's epochs take that: two of them are all there is time for
+_MOST_EPOCHS: Final = 10  # times the recipe's
 _LEAST: Final = 0.5  # of the time of the one most alike: the rest does not depend on the network
+
+
+def whole_run(seconds: float, epoch: float, recipe: int, *, fixed: bool) -> int:
+    """The epochs of a run from start to end, when all runs have `seconds`, and an epoch `epoch`.
+
+    As many as it can have when several runs have to fit in, but not fewer than `recipe`, the
+    start's, as long as two such runs fit: short ones compare networks by how soon they learn, and
+    not by how well. `fixed`: not more than `recipe` either.
+    """
+    room = seconds / epoch
+    longest = recipe if fixed else _MOST_EPOCHS * recipe
+    several, two = int(_WHOLE * room), int(_MOST * room)
+    return max(1, min(longest, max(several, min(recipe, two))))
 
 
 def epoch_seconds(recipe: Recipe, known: Iterable[tuple[Recipe, float]]) -> float | None:

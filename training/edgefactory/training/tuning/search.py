@@ -36,7 +36,6 @@ _ATTEMPTS: Final = 30  # at a newcomer that nobody has tried before
 LONGER: Final = 20.0  # times a whole run's epochs, which the winner gets where there is time
 CAUTION: Final = 1.2  # what else a machine does comes and goes
 _LAST_RUN: Final = 0.5  # of the time, at most, is kept for that
-_SECOND: Final = 0.5  # of what is left the second candidate may take
 _HOPELESS: Final = 10  # failures and nothing else
 _MEASURING: Final = 0.25  # of the time, at most; then known architectures must do
 
@@ -135,8 +134,11 @@ class Search:
         shortest = min((seconds for _, seconds in self._known()), default=0.0) * self.epochs
         if number >= self.trials or self._room(number) <= shortest or self._hopeless:
             return None
-        values = self._values(number)
-        return None if values is None else self._job(number, values, self.rungs[0], self.epochs)
+        values, until = self._values(number), self.rungs[0]
+        if values is None:
+            return None
+        # The second one's pace is a guess that is mostly too careful: its first rung will tell.
+        return self._job(number, values, until, until if number == SLIM else self.epochs)
 
     def _job(self, number: int, values: Values, until: int, epochs: int) -> Job | None:
         """None where `epochs` of it would take longer than there is time."""
@@ -150,12 +152,9 @@ class Search:
         """Seconds that a candidate may take.
 
         The first one may take all there is: without it there would be no result at all. The second
-        may take some of the winner's: which shape wins is worth more than how long it is trained.
+        one, too: which shape wins is worth more than how long the winner is trained.
         """
-        all_there_is = self.clock.left - self.closing
-        if number == FIRST:
-            return all_there_is
-        return max(self.left, _SECOND * all_there_is) if number == SLIM else self.left
+        return self.clock.left - self.closing if number in {FIRST, SLIM} else self.left
 
     def cost(self, values: Values) -> Cost:
         """What a candidate's architecture costs; it was measured before the candidate began."""

@@ -23,12 +23,11 @@ from edgefactory.training.tuning.feasibility import Feasibility, Measure, Priced
 from edgefactory.training.tuning.finishing import Places, finish
 from edgefactory.training.tuning.folder import About, Finished, Folder, Paced, opened
 from edgefactory.training.tuning.ladder import Begun, Climb, best_of, latest, lost
+from edgefactory.training.tuning.pace import whole_run
 from edgefactory.training.tuning.search import FIRST, Search
 from edgefactory.training.tuning.space import Space, Values
 from edgefactory.training.tuning.trial import Ground, Job, Trainee
 
-_WHOLE: Final = 0.15  # of the time is for one run from start to end; half of all is the winner's
-_MOST_EPOCHS: Final = 10  # times the recipe's
 _SHORT: Final = 0.03  # of that time: an epoch so short is mostly the process's warming up
 _WARM: Final = 4  # epochs; those after the first say how long one takes
 
@@ -172,10 +171,7 @@ def _begun(asked: Tuning, snapshot: Snapshot, folder: Folder, clock: Clock) -> S
 
 
 def _set_pace(search: Search, first: Values, folder: Folder, make: Callable[[], Work]) -> None:
-    """Let a whole run be as long as it can be when several have to fit into the time.
-
-    Short runs compare networks by how soon they learn, and not by how well.
-    """
+    """Let the first candidate's first epochs tell how many a whole run can have."""
     if search.pace is not None:
         return
     job = Job(FIRST, first, search.recipe(first), 1, search.metric, search.left)
@@ -190,8 +186,9 @@ def _set_pace(search: Search, first: Values, folder: Folder, make: Callable[[], 
         climb = climb if again.state == "cut" else again
     search.pace = climb.epoch_seconds
     if search.pace:
-        longest = search.epochs if search.epochs_fixed else _MOST_EPOCHS * search.epochs
-        search.epochs = max(1, min(longest, int(_WHOLE * search.left / search.pace)))
+        search.epochs = whole_run(
+            search.left, search.pace, search.epochs, fixed=search.epochs_fixed
+        )
     folder.learn(Paced(search.epochs, search.pace))
     if climb.state == "failed" or search.epochs == job.recipe.epochs:
         search.take(climb)
