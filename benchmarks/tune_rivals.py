@@ -136,14 +136,15 @@ def by_default(contest: Contest) -> Path:
     )
 
 
-def require_default_fits(contest: Contest) -> None:
-    """Measure the scalings of the default recipe, by pixels first and by channels first.
+def macs_of_scalings(contest: Contest) -> int:
+    """Measure the default recipe's scalings, by pixels and by channels first; their MACs together.
 
     Raises RuntimeError when none keeps the budgets.
     """
     runs = _Runs(contest)
-    _default(runs)
-    scaled_start(runs.space, runs.feasible, SLIMMING)
+    scalings = [_default(runs), scaled_start(runs.space, runs.feasible, SLIMMING)]
+    costs = [runs.feasible.cost(runs.space.recipe(values)) for values in scalings if values]
+    return sum(cost.macs for cost in costs if cost)
 
 
 def _default(runs: "_Runs") -> Values:

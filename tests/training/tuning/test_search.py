@@ -12,6 +12,7 @@ from edgefactory.training.tuning.executors import Work
 from edgefactory.training.tuning.feasibility import Feasibility, Priced
 from edgefactory.training.tuning.ladder import Begun, Climb, best_of, latest
 from edgefactory.training.tuning.search import FIRST, SLIM, Search
+from edgefactory.training.tuning.space import Space
 from edgefactory.training.tuning.trial import Job
 
 from .made import BUDGETS, SPACE, World, worth
@@ -88,6 +89,20 @@ def test_two_shapes_are_compared_even_where_the_winner_gets_less_for_it(
 ) -> None:
     climbs = latest(climbs_in(searched(World(), tmp_path, seconds)))
     assert {climbs[FIRST].state, climbs[SLIM].state} == {"complete"}
+
+
+def test_without_a_second_shape_the_second_candidate_leaves_the_winner_its_time(
+    tmp_path: Path,
+) -> None:
+    lines: list[object] = []
+    world = World()
+    search = search_of(world, tmp_path, 65.0, lines)
+    search.space = Space(SPACE.start, {"learning_rate": SPACE.dimensions["learning_rate"]})
+    search.run(in_turn, lambda: world.train)
+    assert {number: c.state for number, c in latest(climbs_in(lines)).items()} == {
+        FIRST: "complete"
+    }
+    assert search.clock.left - search.closing > search.epochs * 0.5
 
 
 def test_the_same_seed_does_the_same(tmp_path: Path) -> None:

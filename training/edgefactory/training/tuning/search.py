@@ -87,7 +87,7 @@ class Search:
     @property
     def left(self) -> float:
         """Seconds that the search may still take."""
-        return self.clock.left - self.closing - self._last_run
+        return self._all_there_is - self._last_run
 
     @property
     def _last_run(self) -> float:
@@ -97,7 +97,7 @@ class Search:
         """
         best = best_of(self.climbs) or self.climbs
         whole = best[0].epoch_seconds * self.epochs if best else 0.0
-        training = self.clock.left - self.closing + sum(c.seconds for c in self.climbs)
+        training = self._all_there_is + sum(c.seconds for c in self.climbs)
         most = min(_LAST_RUN * training, _LAST_RUN * self.clock.limit)
         return 0.0 if self.epochs_fixed else max(0.0, min(most, LONGER * CAUTION * whole))
 
@@ -114,7 +114,8 @@ class Search:
         """Whoever should climb, else a newcomer, else the best who can still reach the top."""
         settled = [climb for climb in self.climbs if climb.number not in self.running]
         stands = latest(settled)
-        number = promoted(settled, self.rungs, (FIRST, SLIM))
+        shapes = [one.number for one in stands.values() if self._is_shape(one.number, one.values)]
+        number = promoted(settled, self.rungs, shapes)
         if number is not None:
             return self._further(stands[number])
         newcomer = self._newcomer()
@@ -132,29 +133,40 @@ class Search:
         """The next candidate, if there is time to train it to the end should it be good."""
         number = len({climb.number for climb in self.climbs} | self.running.keys())
         shortest = min((seconds for _, seconds in self._known()), default=0.0) * self.epochs
-        if number >= self.trials or self._room(number) <= shortest or self._hopeless:
+        most = self.left if number > SLIM else self._all_there_is
+        if number >= self.trials or most <= shortest or self._hopeless:
             return None
         values, until = self._values(number), self.rungs[0]
         if values is None:
             return None
-        # The second one's pace is a guess that is mostly too careful: its first rung will tell.
-        return self._job(number, values, until, until if number == SLIM else self.epochs)
+        # The second shape's pace is a guess that is mostly too careful: its first rung will tell.
+        begins = number == SLIM and self._is_shape(number, values)
+        return self._job(number, values, until, until if begins else self.epochs)
 
     def _job(self, number: int, values: Values, until: int, epochs: int) -> Job | None:
         """None where `epochs` of it would take longer than there is time."""
-        recipe, room = self.recipe(values), self._room(number)
+        recipe = self.recipe(values)
+        room = self._all_there_is if self._is_shape(number, values) else self.left
         seconds = 0.0 if number == FIRST else epoch_seconds(recipe, self._known()) or 0.0
         if room <= epochs * seconds:
             return None
         return Job(number, values, recipe, until, self.metric, room)
 
-    def _room(self, number: int) -> float:
-        """Seconds that a candidate may take.
+    def _is_shape(self, number: int, values: Values) -> bool:
+        """Whether it is the starting recipe, or the second candidate and the same on another shape.
 
-        The first one may take all there is: without it there would be no result at all. The second
-        one, too: which shape wins is worth more than how long the winner is trained.
+        These may take all there is, the winner's longer run included: without the first one there
+        would be no result at all, and which shape wins is worth more than how long it is trained.
         """
-        return self.clock.left - self.closing if number in {FIRST, SLIM} else self.left
+        if number != SLIM:
+            return number == FIRST
+        other = {key for key, value in (self.first() or {}).items() if values.get(key) != value}
+        return bool(other) and other <= set(ARCHITECTURE)
+
+    @property
+    def _all_there_is(self) -> float:
+        """Seconds left, but for what comes after the search."""
+        return self.clock.left - self.closing
 
     def cost(self, values: Values) -> Cost:
         """What a candidate's architecture costs; it was measured before the candidate began."""
