@@ -13,8 +13,9 @@ Every way has the same seconds for measuring, training and choosing by val, in o
 space and the same guard. What an architecture costs is measured once for all ways and kept in one
 cache: the scalings of the default, by pixels first and by channels first, before the time begins,
 others by whoever meets them first, which is mostly the search. The scalings are measured three
-times over, and the time counts in which most fitted. (In one slow minute both came out as the same
-shape, the better one: then the default had it as well, and was ahead by its longer training.)
+times over, since minutes differ, and the time counts in which what fitted was neither most nor
+least. (In one slow minute both came out as the same shape, the better one: then the default had it
+as well, and was ahead by its longer training.)
 
 Random search trains each point for the recipe's epochs, and none for longer: part of the lead over
 it is training time, which the default has as well. The default recipe is scaled into the budget as
@@ -139,8 +140,8 @@ def _kept(path: Path, asked: str) -> Part | None:
 
 
 def _meter(name: str, folder: Path, say: Callable[[str], None]) -> Measure:
-    """Prices architectures. The default's scalings are measured some times over, and of these times
-    the one counts in which most fitted: other work on the machine only adds to a latency."""
+    """Prices architectures. The default's scalings are measured three times over, and the time
+    counts in which what fitted was neither most nor least."""
     task = TASKS[name]
     classes = read_snapshot(snapshot(task, folder / name)).classes
     tried: list[tuple[int, Measure]] = []
@@ -151,7 +152,7 @@ def _meter(name: str, folder: Path, say: Callable[[str], None]) -> Measure:
         contest = Contest(task, 0, folder / name, folder / "under-way", 0.0, measure, say)
         tried.append((macs_of_scalings(contest), measure))
     sys.stderr.write(f"{name}: {[macs for macs, _ in tried]} MACs in the scalings that fit\n")
-    return max(tried, key=lambda one: one[0])[1]
+    return sorted(tried, key=lambda one: one[0])[_TRIES // 2][1]
 
 
 def _played(contest: Contest, way: str, asked: str) -> Part:

@@ -43,25 +43,27 @@ def finish(
 ) -> tuple[Checkpoint, Finished]:
     """The winner's checkpoint in the search's folder, and the run that it is of.
 
-    Its own run is taken up where the search has left it. Where there is time for a run over
-    more epochs, `work` trains that, and it is kept unless it is plainly worse on val; if the time
-    is over before its end, what it has reached is kept where that is better.
+    Its own run lies where the search has left it. Where there is time for a run over more epochs,
+    `work` trains that, and it is kept unless it is plainly worse on val; if the time is over before
+    its end, what it has reached is kept where that is better.
     """
     earlier = [
         entry
         for entry in places.folder.entries()
         if isinstance(entry, Finished) and entry.number == winner.number
     ]
-    kept = next((entry for entry in reversed(earlier) if entry.kept), None)
     recipe = search.recipe(winner.values)
-    if kept is None or not _is_there(places, recipe, kept):
-        _train(Plan(recipe), places, lambda *said: show(f"the winner, {said[2]}"))
+    kept = next((entry for entry in reversed(earlier) if entry.kept), None)
+    there = kept is not None and _is_there(places, recipe, kept)
+    if kept is None or not there:
         kept = Finished(winner.number, recipe.epochs, winner.value or 0.0, kept=True)
-        places.folder.learn(kept)
-        earlier.append(kept)
+    longer = None
     if all(entry.epochs <= recipe.epochs or entry.cut_after for entry in earlier):
-        kept = _longer(search, winner, kept, places, work) or kept
-    return load_checkpoint(places.folder.out / CHECKPOINT), kept
+        longer = _longer(search, winner, kept, places, work)
+    if longer is None and not there:
+        _train(Plan(recipe), places, lambda *said: show(f"the winner, {said[2]}"))
+        places.folder.learn(kept)
+    return load_checkpoint(places.folder.out / CHECKPOINT), longer or kept
 
 
 def _longer(
