@@ -57,24 +57,20 @@ class StageRun:
         self.screen = Screen()
 
     def __enter__(self) -> Self:
-        try:
-            self._begin()
-        except BaseException as error:
-            # Python leaves only what was entered; an interrupt here needs its note as well.
-            self.__exit__(type(error), error, error.__traceback__)
-            raise
+        # Python leaves only what was entered; an interrupt in here needs its note as well.
+        with contextlib.ExitStack() as begun:
+            begun.push(self)
+            self._started, self._cpu = time.monotonic(), _cpu_seconds()
+            # A stage that is killed leaves this behind; success removes it, failure replaces it.
+            self._note(StageFailure(self.name, 1, KILLED, shown=False))
+            if not self._verbose:
+                stream = self._open.enter_context(quiet.output_to(self.workspace.log(self.name)))
+                self.screen = Screen(stream)
+            if self.run_id:
+                stage = STAGES[self.name]
+                self.screen.heading(f"{position(self.name):>5}  {stage.name:<9} {stage.does}")
+            begun.pop_all()
         return self
-
-    def _begin(self) -> None:
-        self._started, self._cpu = time.monotonic(), _cpu_seconds()
-        # A stage that is killed leaves this behind; success takes it away, failure replaces it.
-        self._note(StageFailure(self.name, 1, KILLED, shown=False))
-        if not self._verbose:
-            stream = self._open.enter_context(quiet.output_to(self.workspace.log(self.name)))
-            self.screen = Screen(stream)
-        if self.run_id:
-            stage = STAGES[self.name]
-            self.screen.heading(f"{position(self.name):>5}  {stage.name:<9} {stage.does}")
 
     def succeed(self, line: str) -> None:
         """Close the stage with its result line."""
